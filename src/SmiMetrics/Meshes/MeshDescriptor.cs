@@ -1,0 +1,84 @@
+namespace SmiMetrics.Meshes;
+
+/// <summary>What one mesh exports to Prometheus: facts, no queries. Read from YAML by <c>DescriptorReader</c>.</summary>
+/// <param name="Name">The name that <c>--mesh</c> takes.</param>
+/// <param name="Title">What people call it.</param>
+/// <param name="Outcome">How a request's outcome is told from the labels of the request counter.</param>
+/// <param name="Unknown">Label values that say "not known" (Istio's <c>unknown</c>): an identity with one names nobody.</param>
+/// <param name="Server">What the receiving proxy reports; null when the mesh has no such view.</param>
+/// <param name="Client">What the sending proxy reports; null when the mesh has no such view.</param>
+internal sealed record MeshDescriptor(
+    string Name,
+    string Title,
+    Outcome Outcome,
+    IReadOnlySet<string> Unknown,
+    MeshSide? Server,
+    MeshSide? Client);
+
+/// <summary>The series of one side of a request.</summary>
+/// <param name="Requests">The counter of requests.</param>
+/// <param name="Failures">A separate counter of failed requests (service graphs); then success is requests minus failures.</param>
+/// <param name="Where">Matchers that every query of this side carries: which side it is, and what must not count.</param>
+/// <param name="Latency">The latency histogram; null when the mesh has none.</param>
+/// <param name="Destination">How these series name the receiver.</param>
+/// <param name="Source">How they name the sender; null when they do not.</param>
+internal sealed record MeshSide(
+    string Requests,
+    string? Failures,
+    IReadOnlyList<Matcher> Where,
+    LatencyHistogram? Latency,
+    Identity Destination,
+    Identity? Source);
+
+/// <summary>A classic histogram.</summary>
+/// <param name="Series">Its name without <c>_bucket</c>.</param>
+/// <param name="MillisecondsPerUnit">1 for a histogram in milliseconds, 1000 for one in seconds.</param>
+/// <param name="Where">Its matchers; those of the side unless the descriptor gives it others.</param>
+internal sealed record LatencyHistogram(string Series, double MillisecondsPerUnit, IReadOnlyList<Matcher> Where);
+
+/// <summary>Whether a request, described by the labels of its counter, succeeded.</summary>
+internal enum RequestOutcome
+{
+    Success,
+    Failure,
+
+    /// <summary>Neither: the descriptor defines both, and this is another thing.</summary>
+    Uncounted,
+}
+
+/// <summary>
+/// Success and failure as lists of alternatives, each a list of matchers that must all hold. Where only one list is given the
+/// other outcome is everything else; where both match, failure wins.
+/// </summary>
+internal sealed record Outcome(IReadOnlyList<IReadOnlyList<Matcher>>? Success, IReadOnlyList<IReadOnlyList<Matcher>>? Failure);
+
+/// <summary>How the labels of a series name one end of a request.</summary>
+/// <param name="NamespaceLabel">The label with the namespace, which is also how <c>namespaces</c> are told; null when no label has it.</param>
+/// <param name="Means">For each kind (plural name, as in <c>deployments</c>) how objects of it are named. A kind not here cannot be told.</param>
+/// <param name="Encoding">Characters that the mesh replaces in names before they become label values (OSM's <c>-</c> to <c>_</c>).</param>
+internal sealed record Identity(
+    string? NamespaceLabel,
+    IReadOnlyDictionary<string, IdentityMeans> Means,
+    IReadOnlyDictionary<char, char> Encoding);
+
+/// <summary>One way in which labels name an object.</summary>
+internal abstract record IdentityMeans
+{
+    private IdentityMeans() { }
+
+    /// <summary>A label holds the name; empty or absent when the object is of another kind.</summary>
+    /// <param name="NamespaceLabel">The label with this object's namespace; null for cluster-scoped kinds.</param>
+    public sealed record Label(string Name, string? NamespaceLabel) : IdentityMeans;
+
+    /// <summary>One label holds the Kubernetes kind (<c>Deployment</c>), another the name (OSM, Hubble).</summary>
+    public sealed record KindAndName(string KindLabel, string NameLabel, string NamespaceLabel) : IdentityMeans;
+
+    /// <summary>A label holds the name of a workload of some kind, which only the cluster knows (Istio).</summary>
+    public sealed record NameOnly(string NameLabel, string NamespaceLabel) : IdentityMeans;
+
+    /// <summary>A label holds several names packed into one (Kuma, Traefik).</summary>
+    public sealed record Packed(string LabelName, NamePattern Pattern) : IdentityMeans;
+
+    /// <summary>Through the pod that the series name, and the cluster's knowledge of whose pod it is.</summary>
+    public sealed record ThroughPods : IdentityMeans;
+}

@@ -1,0 +1,104 @@
+using System.Text.Json.Serialization;
+
+namespace SmiMetrics.Api;
+
+/// <summary>
+/// A Kubernetes <c>metav1.Status</c> failure: the form of every error of this API. Fields in the order that Go writes them
+/// (apimachinery <c>pkg/apis/meta/v1/types.go</c>).
+/// </summary>
+internal sealed record Status
+{
+    public string Kind { get; init; } = "Status";
+
+    public string ApiVersion { get; init; } = "v1";
+
+    public EmptyMetadata Metadata { get; init; } = new();
+
+    [JsonPropertyName("status")]
+    public string Outcome { get; init; } = "Failure";
+
+    public required string Message { get; init; }
+
+    /// <summary>A <c>metav1.StatusReason</c>: clients branch on it, people do not read it.</summary>
+    public required string Reason { get; init; }
+
+    public StatusDetails? Details { get; init; }
+
+    /// <summary>The HTTP status.</summary>
+    public required int Code { get; init; }
+
+    internal sealed record EmptyMetadata;
+
+    public static Status BadRequest(string message) => new() { Code = 400, Reason = "BadRequest", Message = message };
+
+    public static Status Unauthorized() => new() { Code = 401, Reason = "Unauthorized", Message = "Unauthorized" };
+
+    /// <param name="resource">The plural name: <c>details.kind</c> holds that, whatever it is called.</param>
+    public static Status NotFound(string resource, string name, string? because = null) => new()
+    {
+        Code = 404,
+        Reason = "NotFound",
+        Message = $"{resource}.{TrafficApi.Group} \"{name}\" not found{(because is null ? "" : ": " + because)}",
+        Details = new StatusDetails { Name = name, Group = TrafficApi.Group, Kind = resource },
+    };
+
+    /// <summary>For what discovery does not list, and for what no mesh here can tell.</summary>
+    public static Status NoSuchResource(string? because = null) => new()
+    {
+        Code = 404,
+        Reason = "NotFound",
+        Message = "the server could not find the requested resource" + (because is null ? "" : ": " + because),
+        Details = new StatusDetails(),
+    };
+
+    public static Status MethodNotAllowed() => new()
+    {
+        Code = 405,
+        Reason = "MethodNotAllowed",
+        Message = "the server does not allow this method on the requested resource",
+        Details = new StatusDetails(),
+    };
+
+    public static Status WatchNotSupported(string resource) => new()
+    {
+        Code = 405,
+        Reason = "MethodNotAllowed",
+        Message = $"watch is not supported on resources of kind \"{resource}.{TrafficApi.Group}\"",
+        Details = new StatusDetails { Group = TrafficApi.Group, Kind = resource },
+    };
+
+    public static Status NotAcceptable() => new()
+    {
+        Code = 406,
+        Reason = "NotAcceptable",
+        Message = "only the following media types are accepted: application/json",
+    };
+
+    public static Status InternalError() => new()
+    {
+        Code = 500,
+        Reason = "InternalError",
+        Message = "Internal error occurred: see the server's log",
+    };
+
+    /// <summary>Without Retry-After: kubectl and the HPA would repeat the request for ten seconds before they said anything.</summary>
+    public static Status ServiceUnavailable(string message) => new() { Code = 503, Reason = "ServiceUnavailable", Message = message };
+
+    public static Status Timeout(string message) => new() { Code = 504, Reason = "Timeout", Message = message, Details = new StatusDetails() };
+}
+
+/// <summary>What the error is about, as <c>metav1.StatusDetails</c>.</summary>
+internal sealed record StatusDetails
+{
+    public string? Name { get; init; }
+
+    public string? Group { get; init; }
+
+    public string? Kind { get; init; }
+}
+
+/// <summary>Ends a request with this Status.</summary>
+internal sealed class StatusException(Status status) : Exception(status.Message)
+{
+    public Status Status { get; } = status;
+}

@@ -1,0 +1,301 @@
+using System.Globalization;
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
+using Microsoft.Extensions.Primitives;
+using Microsoft.Net.Http.Headers;
+using SmiMetrics.Kubernetes;
+using SmiMetrics.Traffic;
+
+namespace SmiMetrics.Api;
+
+/// <summary>The unit in which latencies are written (<c>--latency-unit</c>).</summary>
+/// <param name="Unit">As clients read it: <c>ms</c>, as the SMI SDK has it, or <c>seconds</c>, as the SMI specification's examples have it.</param>
+/// <param name="PerMillisecond">How many of it make a millisecond.</param>
+internal sealed record LatencyUnit(string Unit, double PerMillisecond)
+{
+    public static readonly LatencyUnit Milliseconds = new("ms", 1);
+    public static readonly LatencyUnit Seconds = new("seconds", 0.001);
+}
+
+/// <summary>
+/// The API <c>metrics.smi-spec.io</c>: reads a request, asks the aggregator, writes the answer. Everything that goes wrong leaves through
+/// <see cref="StatusErrors"/>.
+/// </summary>
+internal sealed class TrafficApi(TrafficAggregator traffic, Cluster cluster, LatencyUnit latencyUnit)
+{
+    public const string Group = "metrics.smi-spec.io";
+
+    private const string ListKind = "TrafficMetricsList";
+
+    /// <summary>All versions, the preferred one first. They differ in name only.</summary>
+    public static IReadOnlyList<string> Versions { get; } = ["v1alpha2", "v1alpha1"];
+
+    /// <summary>The resources of the SMI specification that this server answers for.</summary>
+    public static IReadOnlyList<ResourceKind> Kinds { get; } = [.. ResourceKind.All.Where(kind => kind != ResourceKind.CronJob)];
+
+    /// <returns>The kind of a resource that this API serves, or null.</returns>
+    public static ResourceKind? Kind(string resource) => ResourceKind.FromResource(resource) is { } kind && Kinds.Contains(kind) ? kind : null;
+
+    public static string SelfLink(string version, ResourceKind kind, string? @namespace, string? name, bool edges) =>
+        $"/apis/{Group}/{version}{(@namespace is null ? "" : "/namespaces/" + @namespace)}/{kind.Resource}{(name is null ? "" : "/" + name)}{(edges ? "/edges" : "")}";
+
+    /// <summary>Answers any request below <c>/apis</c>.</summary>
+    /// <exception cref="StatusException">The request cannot be answered as it is.</exception>
+    /// <exception cref="SourceUnavailableException">Nor could a better one, at the moment.</exception>
+    public Task AnswerAsync(HttpContext context)
+    {
+        string[] segments = context.Request.Path.Value!.Split('/', StringSplitOptions.RemoveEmptyEntries);
+        return segments switch
+        {
+            ["apis"] => AnswerDocumentAsync(context, Discovery.Groups, ApiJson.Default.ApiGroupList),
+            ["apis", Group] => AnswerDocumentAsync(context, Discovery.Group, ApiJson.Default.ApiGroup),
+            ["apis", Group, var version] when Versions.Contains(version) =>
+                AnswerDocumentAsync(context, Discovery.Resources(version), ApiJson.Default.ApiResourceList),
+            ["apis", Group, var version, .. var rest] when Versions.Contains(version) && ResourcePath.Parse(version, rest) is { } path =>
+                AnswerTrafficAsync(context, path),
+            _ => throw new StatusException(Status.NoSuchResource()),
+        };
+    }
+
+    /// <summary>Writes a document with the conventions of every Kubernetes API server.</summary>
+    public static async Task WriteAsync<T>(HttpContext context, int code, T document, JsonTypeInfo<T> type)
+    {
+        HttpResponse response = context.Response;
+        response.StatusCode = code;
+        response.ContentType = "application/json";
+        response.Headers.CacheControl = "no-cache, private";
+        await using (Utf8JsonWriter writer = new(response.BodyWriter, new JsonWriterOptions { Indented = WantsPretty(context.Request) }))
+        {
+            JsonSerializer.Serialize(writer, document, type);
+        }
+
+        await response.BodyWriter.WriteAsync("\n"u8.ToArray(), context.RequestAborted);
+    }
+
+    private static Task AnswerDocumentAsync<T>(HttpContext context, T document, JsonTypeInfo<T> type)
+    {
+        CheckMethodAndAccept(context.Request);
+        return WriteAsync(context, StatusCodes.Status200OK, document, type);
+    }
+
+    private async Task AnswerTrafficAsync(HttpContext context, ResourcePath path)
+    {
+        HttpRequest request = context.Request;
+        CheckMethodAndAccept(request);
+        CheckNames(path);
+        if (IsTrue(request.Query["watch"]) && path.Name is null)
+        {
+            throw new StatusException(Status.WatchNotSupported(path.Kind.Resource));
+        }
+
+        TimeSpan? window = ReadWindow(request.Query);
+        try
+        {
+            if (path is { Edges: true, Name: { } of })
+            {
+                await AnswerEdgesAsync(context, path, new ObjectRef(path.Kind, path.Namespace ?? "", of), window);
+            }
+            else if (path.Name is { } name)
+            {
+                IReadOnlyList<TrafficItem> found =
+                    await traffic.GetResourcesAsync(path.Kind, path.Namespace, name, window, context.RequestAborted);
+                TrafficItem item = found.Count > 0 ? found[0] : throw new StatusException(Status.NotFound(path.Kind.Resource, name));
+                await WriteAsync(context, StatusCodes.Status200OK, Write(item, path.Version), ApiJson.Default.TrafficMetrics);
+            }
+            else
+            {
+                await AnswerListAsync(context, path, window);
+            }
+        }
+        catch (WindowException e)
+        {
+            throw new StatusException(Status.BadRequest($"window: {e.Message}"));
+        }
+        catch (NotTellableException e)
+        {
+            throw new StatusException(path.Name is null
+                ? Status.NoSuchResource(e.Message)
+                : Status.NotFound(path.Kind.Resource, path.Name, e.Message));
+        }
+    }
+
+    private async Task AnswerListAsync(HttpContext context, ResourcePath path, TimeSpan? window)
+    {
+        Predicate<ObjectRef> selected = ReadSelectors(context.Request.Query);
+        IReadOnlyList<TrafficItem> items = await traffic.GetResourcesAsync(path.Kind, path.Namespace, null, window, context.RequestAborted);
+        ObjectReference resource = new(path.Kind.Kind, path.Namespace, null, path.Kind.ApiVersion);
+        await WriteListAsync(context, path, resource, items.Where(item => selected(item.Resource)));
+    }
+
+    private async Task AnswerEdgesAsync(HttpContext context, ResourcePath path, ObjectRef of, TimeSpan? window)
+    {
+        Direction? direction = ReadChoice<Direction>(context.Request.Query, "direction");
+        Side? side = ReadChoice<Side>(context.Request.Query, "side");
+        IReadOnlyList<TrafficItem> edges =
+            await traffic.GetEdgesAsync(of, window, direction, side, context.RequestAborted)
+            ?? throw new StatusException(Status.NotFound(path.Kind.Resource, of.Name));
+        await WriteListAsync(context, path, Reference(of), edges);
+    }
+
+    private Task WriteListAsync(HttpContext context, ResourcePath path, ObjectReference resource, IEnumerable<TrafficItem> items)
+    {
+        string apiVersion = $"{Group}/{path.Version}";
+        TrafficMetricsList list = new(
+            ListKind, apiVersion, new ListMeta(path.SelfLink), resource, [.. items.Select(item => Write(item, path.Version))]);
+        return WriteAsync(context, StatusCodes.Status200OK, list, ApiJson.Default.TrafficMetricsList);
+    }
+
+    /// <summary>Always all five metrics in this order: existing clients index them (nginx-meshctl <c>top</c>).</summary>
+    private TrafficMetrics Write(TrafficItem item, string version)
+    {
+        ObjectRef resource = item.Resource;
+        string? @namespace = resource.Kind.Namespaced ? resource.Namespace : null;
+        string timestamp = item.Timestamp.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture);
+        Dictionary<string, string> annotations = new()
+        {
+            [$"{Group}/state"] = Lower(item.State),
+            [$"{Group}/side"] = Lower(item.Side),
+        };
+        if (item.Mesh is not null)
+        {
+            annotations[$"{Group}/mesh"] = item.Mesh;
+        }
+
+        if (item.Reason is not null)
+        {
+            annotations[$"{Group}/reason"] = item.Reason;
+        }
+
+        return new TrafficMetrics(
+            "TrafficMetrics",
+            $"{Group}/{version}",
+            new ObjectMeta(
+                resource.Name, @namespace, SelfLink(version, resource.Kind, @namespace, resource.Name, item.Edge is not null), timestamp, annotations),
+            timestamp,
+            GoDuration.Format(item.Window),
+            Reference(resource),
+            item.Edge is null ? null : new Edge(Lower(item.Edge.Direction), Lower(item.Side), Reference(item.Edge.Peer)),
+            [
+                Latency("p99_response_latency", item.P99),
+                Latency("p90_response_latency", item.P90),
+                Latency("p50_response_latency", item.P50),
+                new Metric("success_count", null, Quantity.Format(item.Success)),
+                new Metric("failure_count", null, Quantity.Format(item.Failure)),
+            ]);
+    }
+
+    private Metric Latency(string name, double? milliseconds) =>
+        new(name, latencyUnit.Unit, Quantity.Format((milliseconds ?? 0) * latencyUnit.PerMillisecond));
+
+    private static ObjectReference Reference(ObjectRef of) =>
+        new(of.Kind.Kind, of.Kind.Namespaced ? of.Namespace : null, of.Name, of.Kind.ApiVersion);
+
+    private static string Lower<T>(T value) where T : struct, Enum => Enum.GetName(value)!.ToLowerInvariant();
+
+    private static void CheckMethodAndAccept(HttpRequest request)
+    {
+        if (!HttpMethods.IsGet(request.Method))
+        {
+            throw new StatusException(Status.MethodNotAllowed());
+        }
+
+        if (!Negotiation.AcceptsJson(request))
+        {
+            throw new StatusException(Status.NotAcceptable());
+        }
+    }
+
+    private static void CheckNames(ResourcePath path)
+    {
+        if (path.Namespace is not null && !KubernetesName.IsLabel(path.Namespace))
+        {
+            throw new StatusException(Status.BadRequest($"namespace \"{path.Namespace}\" is not a DNS-1123 label"));
+        }
+
+        bool isLabel = path.Kind == ResourceKind.Namespace || path.Kind == ResourceKind.Service;
+        if (path.Name is not null && !(isLabel ? KubernetesName.IsLabel(path.Name) : KubernetesName.IsSubdomain(path.Name)))
+        {
+            throw new StatusException(Status.BadRequest(
+                $"{path.Kind.Kind.ToLowerInvariant()} name \"{path.Name}\" is not a DNS-1123 {(isLabel ? "label" : "subdomain")}"));
+        }
+    }
+
+    /// <summary>The window is <c>window</c>, or <c>t</c> as the reference server called it.</summary>
+    private static TimeSpan? ReadWindow(IQueryCollection query)
+    {
+        string name = query.ContainsKey("window") ? "window" : "t";
+        return ReadOne(query, name) is not { } text ? null
+            : GoDuration.TryParse(text, out TimeSpan window) ? window
+            : throw new StatusException(Status.BadRequest($"{name}: \"{text}\" is not a duration such as 30s, 5m or 1h30m"));
+    }
+
+    private static T? ReadChoice<T>(IQueryCollection query, string name) where T : struct, Enum
+    {
+        if (ReadOne(query, name) is not { } text)
+        {
+            return null;
+        }
+
+        foreach (T value in Enum.GetValues<T>())
+        {
+            if (Lower(value) == text)
+            {
+                return value;
+            }
+        }
+
+        throw new StatusException(Status.BadRequest($"{name}: \"{text}\" is none of {string.Join(", ", Enum.GetValues<T>().Select(Lower))}"));
+    }
+
+    private static string? ReadOne(IQueryCollection query, string name) => query[name] switch
+    {
+        { Count: 0 } => null,
+        [{ } value] => value,
+        _ => throw new StatusException(Status.BadRequest($"{name}: given more than once")),
+    };
+
+    private Predicate<ObjectRef> ReadSelectors(IQueryCollection query)
+    {
+        if (ReadOne(query, "fieldSelector") is { Length: > 0 })
+        {
+            throw new StatusException(Status.BadRequest("fieldSelector: not supported yet; ask for the object by its path"));
+        }
+
+        if (ReadOne(query, "labelSelector") is not { Length: > 0 } text)
+        {
+            return _ => true;
+        }
+
+        ClusterSnapshot snapshot = cluster.Snapshot;
+        if (!snapshot.HasCluster)
+        {
+            throw new StatusException(Status.BadRequest("labelSelector: this server knows no labels, it runs without a cluster (--kubernetes none)"));
+        }
+
+        try
+        {
+            LabelSelector selector = LabelSelector.Parse(text);
+            return reference => selector.Matches(snapshot.Find(reference)?.Labels ?? new Dictionary<string, string>());
+        }
+        catch (LabelSelectorException e)
+        {
+            throw new StatusException(Status.BadRequest(e.Message));
+        }
+    }
+
+    /// <summary>As Kubernetes reads a boolean parameter: anything but absent, <c>false</c> and <c>0</c> is true, even nothing.</summary>
+    private static bool IsTrue(StringValues parameter) => parameter.Count > 0 && parameter[0] is not ("false" or "0");
+
+    private static bool WantsPretty(HttpRequest request)
+    {
+        if (request.Query.TryGetValue("pretty", out StringValues pretty))
+        {
+            return IsTrue(pretty);
+        }
+
+        string agent = request.Headers.UserAgent.ToString();
+        return agent.StartsWith("curl", StringComparison.Ordinal)
+            || agent.StartsWith("Wget", StringComparison.Ordinal)
+            || agent.StartsWith("Mozilla/5.0", StringComparison.Ordinal);
+    }
+}

@@ -1,0 +1,329 @@
+using System.Globalization;
+using System.Net;
+using SmiMetrics.Api;
+using SmiMetrics.Auth;
+using SmiMetrics.Kubernetes;
+using SmiMetrics.Meshes;
+using SmiMetrics.Prometheus;
+using SmiMetrics.Traffic;
+
+namespace SmiMetrics;
+
+/// <summary>How log lines look (<c>--log-format</c>).</summary>
+internal enum LogFormat
+{
+    Text,
+    Json,
+}
+
+/// <summary>Everything that <c>smi-metrics serve</c> can be told, and the flags that tell it.</summary>
+internal sealed record ServeOptions
+{
+    /// <summary>Null to run without a cluster.</summary>
+    public required KubernetesOptions? Kubernetes { get; init; }
+
+    /// <summary>The meshes to look for, in order of preference.</summary>
+    public required IReadOnlyList<MeshDescriptor> Meshes { get; init; }
+
+    public required PrometheusOptions Prometheus { get; init; }
+
+    public required WindowOptions Windows { get; init; }
+
+    public required LatencyUnit LatencyUnit { get; init; }
+
+    /// <summary>Null when HTTPS is off.</summary>
+    public required ServingOptions? Serving { get; init; }
+
+    public required FrontProxyOptions FrontProxy { get; init; }
+
+    /// <summary>Zero is off.</summary>
+    public required int InsecurePort { get; init; }
+
+    /// <summary>Zero is off.</summary>
+    public required int AdminPort { get; init; }
+
+    public required LogLevel LogLevel { get; init; }
+
+    public required LogFormat LogFormat { get; init; }
+
+    /// <summary>Reads all flags.</summary>
+    /// <returns>Null when there are mistakes: <paramref name="errors"/> has a line for each.</returns>
+    public static ServeOptions? Read(Func<Flag, IReadOnlyList<string>> commandLine, Func<string, string?> environment, List<string> errors)
+    {
+        FlagValues values = new(Flags.All, Flags.Config, commandLine, environment, errors);
+        bool noCluster = values.Text(Flags.Kubernetes) == Flags.None;
+        if (values.Text(Flags.Kubernetes) is { } kubernetes && kubernetes is not (Flags.None or Flags.Cluster))
+        {
+            values.Fail(Flags.Kubernetes, $"\"{kubernetes}\" is neither {Flags.Cluster} nor {Flags.None}");
+        }
+
+        if (noCluster && values.IsGiven(Flags.Kubeconfig))
+        {
+            values.Fail(Flags.Kubeconfig, $"goes against {Flags.Kubernetes.Option} {Flags.None}");
+        }
+
+        ServeOptions options = new()
+        {
+            Kubernetes = noCluster ? null : new KubernetesOptions { Kubeconfig = File(values, Flags.Kubeconfig) },
+            Meshes = ReadMeshes(values, errors),
+            Prometheus = ReadPrometheus(values, errors),
+            Windows = ReadWindows(values),
+            LatencyUnit = values.Text(Flags.LatencyUnit) == LatencyUnit.Seconds.Unit ? LatencyUnit.Seconds : LatencyUnit.Milliseconds,
+            Serving = ReadServing(values, noCluster),
+            FrontProxy = ReadFrontProxy(values),
+            InsecurePort = Port(values, Flags.InsecurePort),
+            AdminPort = Port(values, Flags.AdminPort),
+            LogLevel = Choice(values, Flags.LogLevel, LogLevel.Information, [
+                ("trace", LogLevel.Trace), ("debug", LogLevel.Debug), ("info", LogLevel.Information), ("warn", LogLevel.Warning), ("error", LogLevel.Error)]),
+            LogFormat = Choice(values, Flags.LogFormat, LogFormat.Text, [("text", LogFormat.Text), ("json", LogFormat.Json)]),
+        };
+        CheckChoice(values, Flags.LatencyUnit, LatencyUnit.Milliseconds.Unit, LatencyUnit.Seconds.Unit);
+        CheckPorts(options, values);
+        return errors.Count == 0 ? options : null;
+    }
+
+    private static IReadOnlyList<MeshDescriptor> ReadMeshes(FlagValues values, List<string> errors)
+    {
+        MeshCatalogue catalogue;
+        try
+        {
+            catalogue = MeshCatalogue.Load([.. values.Texts(Flags.MeshConfig)]);
+        }
+        catch (DescriptorException e)
+        {
+            errors.AddRange(e.Mistakes);
+            catalogue = MeshCatalogue.Load();
+        }
+
+        string[] names = [.. Split(values.Texts(Flags.Mesh)).Distinct()];
+        if (names is [Flags.Auto])
+        {
+            return catalogue.All;
+        }
+
+        List<MeshDescriptor> meshes = [];
+        foreach (string name in names)
+        {
+            try
+            {
+                meshes.Add(catalogue.Find(name));
+            }
+            catch (UnknownMeshException e)
+            {
+                values.Fail(Flags.Mesh, name == Flags.Auto ? $"{Flags.Auto} stands alone: it already means all that are found" : e.Message);
+            }
+        }
+
+        if (names.Length == 0)
+        {
+            values.Fail(Flags.Mesh, "names no mesh");
+        }
+
+        return meshes;
+    }
+
+    private static PrometheusOptions ReadPrometheus(FlagValues values, List<string> errors)
+    {
+        PrometheusOptions options = new()
+        {
+            Urls = values.Texts(Flags.PrometheusUrl),
+            BearerTokenFile = values.Text(Flags.PrometheusBearerTokenFile),
+            CaFile = values.Text(Flags.PrometheusCaFile),
+            ClientCertFile = values.Text(Flags.PrometheusClientCertFile),
+            ClientKeyFile = values.Text(Flags.PrometheusClientKeyFile),
+            Username = values.Text(Flags.PrometheusUsername),
+            PasswordFile = values.Text(Flags.PrometheusPasswordFile),
+            Headers = values.Texts(Flags.PrometheusHeader),
+            Timeout = Duration(values, Flags.PrometheusTimeout, PrometheusOptions.DefaultTimeout),
+            CacheTtl = Duration(values, Flags.CacheTtl, PrometheusOptions.DefaultCacheTtl),
+            MaxStale = Duration(values, Flags.MaxStale, PrometheusOptions.DefaultMaxStale),
+        };
+        errors.AddRange(options.Problems());
+        return options;
+    }
+
+    private static WindowOptions ReadWindows(FlagValues values)
+    {
+        WindowOptions windows = new(
+            Duration(values, Flags.DefaultWindow, WindowOptions.DefaultWindow),
+            Duration(values, Flags.MaxWindow, WindowOptions.MaxWindow));
+        if (windows.Default <= TimeSpan.Zero)
+        {
+            values.Fail(Flags.DefaultWindow, "must be longer than zero");
+        }
+        else if (windows.Default > windows.Max)
+        {
+            values.Fail(Flags.DefaultWindow, $"{GoDuration.Format(windows.Default)} is longer than {Flags.MaxWindow.Option} {GoDuration.Format(windows.Max)}");
+        }
+
+        return windows;
+    }
+
+    private static ServingOptions? ReadServing(FlagValues values, bool noCluster)
+    {
+        int port = Port(values, Flags.SecurePort);
+        if (values.IsGiven(Flags.TlsCertFile) != values.IsGiven(Flags.TlsPrivateKeyFile))
+        {
+            Flag given = values.IsGiven(Flags.TlsCertFile) ? Flags.TlsCertFile : Flags.TlsPrivateKeyFile;
+            values.Fail(given, $"{Flags.TlsCertFile.Option} and {Flags.TlsPrivateKeyFile.Option} need each other");
+        }
+
+        ServingOptions options = new()
+        {
+            SecurePort = port,
+            BindAddress = values.Text(Flags.BindAddress) is { } text && IPAddress.TryParse(text, out IPAddress? address) ? address : IPAddress.None,
+            TlsCertFile = File(values, Flags.TlsCertFile),
+            TlsPrivateKeyFile = File(values, Flags.TlsPrivateKeyFile),
+            CertDir = values.Text(Flags.CertDir)!,
+            TlsMinVersion = Choice(values, Flags.TlsMinVersion, TlsVersion.VersionTLS12, [
+                (nameof(TlsVersion.VersionTLS12), TlsVersion.VersionTLS12), (nameof(TlsVersion.VersionTLS13), TlsVersion.VersionTLS13)]),
+        };
+        if (options.BindAddress.Equals(IPAddress.None))
+        {
+            values.Fail(Flags.BindAddress, $"\"{values.Text(Flags.BindAddress)}\" is not an IP address");
+        }
+
+        // Without a cluster and without a CA of its own the secure port could authenticate nobody.
+        bool nobodyToTrust = noCluster && !values.IsGiven(Flags.RequestHeaderClientCaFile);
+        if (nobodyToTrust && values.IsGiven(Flags.SecurePort) && port != 0)
+        {
+            values.Fail(Flags.SecurePort, $"needs {Flags.RequestHeaderClientCaFile.Option} with {Flags.Kubernetes.Option} {Flags.None}: nobody could be authenticated");
+        }
+
+        return port == 0 || nobodyToTrust ? null : options;
+    }
+
+    private static FrontProxyOptions ReadFrontProxy(FlagValues values)
+    {
+        FrontProxyOptions defaults = new();
+        IReadOnlyList<string> List(Flag flag, IReadOnlyList<string> fallback) =>
+            values.IsGiven(flag) ? Split(values.Texts(flag)) : fallback;
+
+        foreach (Flag flag in Flags.RequestHeaders.Where(flag => values.IsGiven(flag) && !values.IsGiven(Flags.RequestHeaderClientCaFile)))
+        {
+            values.Fail(flag, $"counts only together with {Flags.RequestHeaderClientCaFile.Option}");
+        }
+
+        return new FrontProxyOptions
+        {
+            RequestHeaderClientCaFile = File(values, Flags.RequestHeaderClientCaFile),
+            AllowedNames = List(Flags.RequestHeaderAllowedNames, defaults.AllowedNames),
+            UsernameHeaders = List(Flags.RequestHeaderUsernameHeaders, defaults.UsernameHeaders),
+            GroupHeaders = List(Flags.RequestHeaderGroupHeaders, defaults.GroupHeaders),
+            ExtraHeadersPrefix = List(Flags.RequestHeaderExtraHeadersPrefix, defaults.ExtraHeadersPrefix),
+            UidHeaders = List(Flags.RequestHeaderUidHeaders, defaults.UidHeaders),
+        };
+    }
+
+    private static void CheckPorts(ServeOptions options, FlagValues values)
+    {
+        if (options.Serving is null && options.InsecurePort == 0)
+        {
+            values.Fail(Flags.InsecurePort, "nothing would be served: neither this port nor the secure one is on");
+        }
+
+        (Flag Flag, int Port)[] ports =
+            [(Flags.SecurePort, options.Serving?.SecurePort ?? 0), (Flags.InsecurePort, options.InsecurePort), (Flags.AdminPort, options.AdminPort)];
+        foreach (IGrouping<int, (Flag Flag, int Port)> clash in ports.Where(port => port.Port != 0).GroupBy(port => port.Port).Where(group => group.Count() > 1))
+        {
+            values.Fail(clash.Last().Flag, $"{clash.Key} is {clash.First().Flag.Option} already");
+        }
+    }
+
+    private static string[] Split(IReadOnlyList<string> texts) =>
+        [.. texts.SelectMany(text => text.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))];
+
+    private static TimeSpan Duration(FlagValues values, Flag flag, TimeSpan fallback) =>
+        values.Read(flag, text => GoDuration.TryParse(text, out TimeSpan duration) ? duration : (TimeSpan?)null, "a duration such as 30s, 5m or 1h30m", fallback);
+
+    private static int Port(FlagValues values, Flag flag) => values.Read(
+        flag,
+        text => int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int port) && port <= IPEndPoint.MaxPort ? port : (int?)null,
+        "a port (0 to 65535)",
+        0);
+
+    private static T Choice<T>(FlagValues values, Flag flag, T fallback, (string Name, T Value)[] choices) where T : struct =>
+        values.Read(
+            flag,
+            text => Array.FindIndex(choices, choice => choice.Name == text) is >= 0 and var at ? choices[at].Value : (T?)null,
+            "one of " + string.Join(", ", choices.Select(choice => choice.Name)),
+            fallback);
+
+    private static void CheckChoice(FlagValues values, Flag flag, params string[] choices)
+    {
+        if (values.Text(flag) is { } text && !choices.Contains(text))
+        {
+            values.Fail(flag, $"\"{text}\" is not one of {string.Join(", ", choices)}");
+        }
+    }
+
+    private static string? File(FlagValues values, Flag flag)
+    {
+        string? path = values.Text(flag);
+        if (path is not null && !System.IO.File.Exists(path))
+        {
+            values.Fail(flag, $"{path}: no such file");
+        }
+
+        return path;
+    }
+
+    /// <summary>The flags of <c>smi-metrics serve</c>, as <c>--help</c> lists them.</summary>
+    internal static class Flags
+    {
+        public const string None = "none";
+        public const string Cluster = "cluster";
+        public const string Auto = "auto";
+
+        public static readonly Flag Config = new("config", "FILE", null, "YAML file whose keys are these flags, without the dashes; flags and environment override it");
+        public static readonly Flag Kubeconfig = new("kubeconfig", "FILE", null, "how to reach Kubernetes; without it the pod's service account, else $KUBECONFIG");
+        public static readonly Flag Kubernetes = new("kubernetes", "cluster|none", Cluster, "none: run without a cluster, series labels alone name resources");
+        public static readonly Flag Mesh = new("mesh", "NAME[,NAME...]", Auto, "meshes in order of preference; auto: all known ones whose series exist", Repeatable: true);
+        public static readonly Flag MeshConfig = new("mesh-config", "PATH", null, "file or folder of further mesh descriptors, read at start; one of a known name replaces it");
+        public static readonly Flag PrometheusUrl = new("prometheus-url", "URL", null, "Prometheus' base URL; repeat it for replicas of one store", Repeatable: true);
+        public static readonly Flag PrometheusBearerTokenFile = new("prometheus-bearer-token-file", "FILE", null, "token to present to Prometheus, read again when it changes");
+        public static readonly Flag PrometheusCaFile = new("prometheus-ca-file", "FILE", null, "PEM certificates to trust for Prometheus instead of the system's");
+        public static readonly Flag PrometheusClientCertFile = new("prometheus-client-cert-file", "FILE", null, "PEM certificate to present to Prometheus");
+        public static readonly Flag PrometheusClientKeyFile = new("prometheus-client-key-file", "FILE", null, "its key");
+        public static readonly Flag PrometheusUsername = new("prometheus-username", "NAME", null, "user for basic authentication at Prometheus");
+        public static readonly Flag PrometheusPasswordFile = new("prometheus-password-file", "FILE", null, "that user's password");
+        public static readonly Flag PrometheusHeader = new("prometheus-header", "NAME=VALUE", null, "header to send to Prometheus, such as X-Scope-OrgID=team; repeatable", Repeatable: true);
+        public static readonly Flag PrometheusTimeout = new("prometheus-timeout", "DURATION", GoDuration.Format(PrometheusOptions.DefaultTimeout), "deadline of one query");
+        public static readonly Flag DefaultWindow = new("default-window", "DURATION", GoDuration.Format(WindowOptions.DefaultWindow), "query window of requests that name none; grows to two scrape intervals");
+        public static readonly Flag MaxWindow = new("max-window", "DURATION", GoDuration.Format(WindowOptions.MaxWindow), "longest window that a request may ask for");
+        public static readonly Flag CacheTtl = new("cache-ttl", "DURATION", GoDuration.Format(PrometheusOptions.DefaultCacheTtl), "how long an answer is reused; 0s: not at all");
+        public static readonly Flag MaxStale = new("max-stale", "DURATION", GoDuration.Format(PrometheusOptions.DefaultMaxStale), "how old an answer, marked stale, may be given while Prometheus fails; 0s: never");
+        public static readonly Flag LatencyUnit = new("latency-unit", "ms|seconds", Api.LatencyUnit.Milliseconds.Unit, "unit of the latency metrics");
+        public static readonly Flag SecurePort = new("secure-port", "PORT", "6443", "HTTPS, for kube-apiserver; 0: off, as it is with --kubernetes none and no CA");
+        public static readonly Flag BindAddress = new("bind-address", "IP", "0.0.0.0", "address of the secure and the admin port");
+        public static readonly Flag TlsCertFile = new("tls-cert-file", "FILE", null, "PEM serving certificate with its intermediates, read again when it changes");
+        public static readonly Flag TlsPrivateKeyFile = new("tls-private-key-file", "FILE", null, "its key");
+        public static readonly Flag CertDir = new("cert-dir", "DIR", "apiserver.local.config/certificates", "where a self-signed certificate is made when no files are given");
+        public static readonly Flag TlsMinVersion = new("tls-min-version", "VersionTLS12|VersionTLS13", nameof(TlsVersion.VersionTLS12), "oldest TLS to accept");
+        public static readonly Flag RequestHeaderClientCaFile = new("requestheader-client-ca-file", "FILE", null, "CAs of the front proxy, instead of the cluster's extension-apiserver-authentication");
+        public static readonly Flag RequestHeaderAllowedNames = new("requestheader-allowed-names", "NAME[,NAME...]", null, "common names of the front proxy; none: any", Repeatable: true);
+        public static readonly Flag RequestHeaderUsernameHeaders = new("requestheader-username-headers", "HEADER[,HEADER...]", "x-remote-user", "headers with the user's name", Repeatable: true);
+        public static readonly Flag RequestHeaderGroupHeaders = new("requestheader-group-headers", "HEADER[,HEADER...]", "x-remote-group", "headers with the user's groups", Repeatable: true);
+        public static readonly Flag RequestHeaderExtraHeadersPrefix = new("requestheader-extra-headers-prefix", "PREFIX[,PREFIX...]", "x-remote-extra-", "prefixes of headers with more about the user", Repeatable: true);
+        public static readonly Flag RequestHeaderUidHeaders = new("requestheader-uid-headers", "HEADER[,HEADER...]", null, "headers with the user's UID", Repeatable: true);
+        public static readonly Flag InsecurePort = new("insecure-port", "PORT", "0", "plain HTTP on 127.0.0.1 only, without authentication, for development; 0: off");
+        public static readonly Flag AdminPort = new("admin-port", "PORT", "8081", "plain HTTP for /livez /readyz /healthz /metrics /version, no traffic data; 0: off");
+        public static readonly Flag LogLevel = new("log-level", "trace|debug|info|warn|error", "info", "least important level that is logged");
+        public static readonly Flag LogFormat = new("log-format", "text|json", "text", "form of log lines");
+
+        /// <summary>Those that count only together with <see cref="RequestHeaderClientCaFile"/>.</summary>
+        public static readonly IReadOnlyList<Flag> RequestHeaders =
+            [RequestHeaderAllowedNames, RequestHeaderUsernameHeaders, RequestHeaderGroupHeaders, RequestHeaderExtraHeadersPrefix, RequestHeaderUidHeaders];
+
+        public static readonly IReadOnlyList<Flag> All =
+        [
+            Config, Kubeconfig, Kubernetes, Mesh, MeshConfig,
+            PrometheusUrl, PrometheusBearerTokenFile, PrometheusCaFile, PrometheusClientCertFile, PrometheusClientKeyFile, PrometheusUsername,
+            PrometheusPasswordFile, PrometheusHeader, PrometheusTimeout,
+            DefaultWindow, MaxWindow, CacheTtl, MaxStale, LatencyUnit,
+            SecurePort, BindAddress, TlsCertFile, TlsPrivateKeyFile, CertDir, TlsMinVersion,
+            RequestHeaderClientCaFile, .. RequestHeaders,
+            InsecurePort, AdminPort, LogLevel, LogFormat,
+        ];
+    }
+}

@@ -1,0 +1,289 @@
+using System.Net;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using SmiMetrics.Api;
+using SmiMetrics.Auth;
+using SmiMetrics.Diagnostics;
+using SmiMetrics.Kubernetes;
+using SmiMetrics.Prometheus;
+using SmiMetrics.Traffic;
+
+namespace SmiMetrics;
+
+/// <summary>The ways out of the process. Demo and tests put handlers of their own in; nothing inside knows.</summary>
+/// <param name="Kube">To kube-apiserver; null for the real one.</param>
+/// <param name="Prometheus">To Prometheus; null for the real one.</param>
+internal sealed record Doors(HttpMessageHandler? Kube, HttpMessageHandler? Prometheus)
+{
+    public static readonly Doors Real = new(null, null);
+}
+
+/// <summary>The three ports, and which requests came in by which.</summary>
+internal enum Listener
+{
+    /// <summary>HTTPS for kube-apiserver: whoever is not vouched for by the front proxy is refused.</summary>
+    Secure,
+
+    /// <summary>Plain HTTP on loopback, without authentication.</summary>
+    Insecure,
+
+    /// <summary>Plain HTTP for probes and scrapes, without traffic data.</summary>
+    Admin,
+}
+
+/// <summary>Puts the server together from its options: services, then an ordered pipeline for each port.</summary>
+internal static partial class Server
+{
+    /// <summary>Longer than any query's deadline, so that what is under way ends by itself.</summary>
+    private static readonly TimeSpan DrainTime = TimeSpan.FromSeconds(20);
+
+    /// <summary>Serves until it is told to stop.</summary>
+    /// <returns>The exit status.</returns>
+    public static async Task<int> RunAsync(ServeOptions options, Doors doors, TimeProvider clock, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await using WebApplication app = Build(options, doors, clock);
+            await app.StartAsync(cancellationToken);
+            Announce(app, options);
+            await app.WaitForShutdownAsync(cancellationToken);
+            return CommandLine.Success;
+        }
+        catch (Exception e) when (e is KubernetesConfigurationException or ServingCertificateException or IOException)
+        {
+            // What the operator can mend: a cluster that cannot be reached this way, a broken certificate, a port that is taken.
+            await Console.Error.WriteLineAsync($"smi-metrics: {e.Message}");
+            return CommandLine.RuntimeFailure;
+        }
+    }
+
+    /// <exception cref="KubernetesConfigurationException">There is no way to the cluster.</exception>
+    /// <exception cref="ServingCertificateException">There is no certificate to serve with.</exception>
+    public static WebApplication Build(ServeOptions options, Doors doors, TimeProvider clock)
+    {
+        WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
+        AddLogging(builder.Logging, options);
+        builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = DrainTime);
+        builder.Services.AddSingleton(clock);
+        AddTraffic(builder.Services, options, doors);
+        AddCluster(builder.Services, options, doors);
+        AddDiagnostics(builder.Services, options);
+        if (options.Serving is { } serving)
+        {
+            AddAuth(builder.Services, options, serving);
+        }
+
+        builder.WebHost.UseKestrelHttpsConfiguration();
+        builder.WebHost.ConfigureKestrel(kestrel => Listen(kestrel, options));
+        WebApplication app = builder.Build();
+        app.MapWhen(By(Listener.Admin), admin => admin.UseDiagnostics().Run(NotFoundAsync));
+        app.UseMiddleware<StatusErrors>();
+        app.Use(DescribeRequestAsync);
+        app.UseRequestMetrics();
+        if (options.Serving is not null)
+        {
+            app.UseWhen(By(Listener.Secure), secure => secure.UseFrontProxyAuthentication(context => StatusErrors.WriteAsync(context, Status.Unauthorized())));
+        }
+
+        app.Run(app.Services.GetRequiredService<TrafficApi>().AnswerAsync);
+        return app;
+    }
+
+    private static void AddTraffic(IServiceCollection services, ServeOptions options, Doors doors)
+    {
+        services.AddSingleton(options.Prometheus);
+        services.AddSingleton<PrometheusMetrics>();
+        services.AddSingleton(provider => new PrometheusClient(
+            options.Prometheus,
+            doors.Prometheus ?? new PrometheusHandler(options.Prometheus, provider.GetRequiredService<TimeProvider>()),
+            provider.GetRequiredService<TimeProvider>(),
+            provider.GetRequiredService<PrometheusMetrics>(),
+            provider.GetRequiredService<ILogger<PrometheusClient>>()));
+        services.AddSingleton<ITrafficSource, PrometheusTrafficSource>();
+
+        services.AddSingleton(options.Meshes);
+        services.AddSingleton(options.Windows);
+        services.AddSingleton<MeshMonitor>();
+        services.AddHostedService(provider => provider.GetRequiredService<MeshMonitor>());
+        services.AddSingleton<TrafficAggregator>();
+        services.AddSingleton(options.LatencyUnit);
+        services.AddSingleton<TrafficApi>();
+    }
+
+    private static void AddCluster(IServiceCollection services, ServeOptions options, Doors doors)
+    {
+        services.AddSingleton<KubernetesMetrics>();
+        if (options.Kubernetes is not { } kubernetes)
+        {
+            services.AddSingleton(Cluster.Absent());
+            return;
+        }
+
+        // Connected here, so that a way that does not exist stops the start and not the first request.
+        KubernetesApi api = doors.Kube is { } door ? KubernetesApi.Over(door) : KubernetesApi.Connect(kubernetes);
+        services.AddSingleton(api);
+        services.AddSingleton(Cluster.Watched());
+        services.AddSingleton(provider => new ClusterInformer(
+            api,
+            provider.GetRequiredService<Cluster>(),
+            retention: options.Windows.Max,
+            provider.GetRequiredService<TimeProvider>(),
+            provider.GetRequiredService<ILogger<ClusterInformer>>(),
+            provider.GetRequiredService<KubernetesMetrics>()));
+        services.AddHostedService(provider => provider.GetRequiredService<ClusterInformer>());
+        services.AddSingleton(provider => new ReadinessCheck("informer-sync", () =>
+            provider.GetRequiredService<Cluster>().Synced ? null : string.Join("; ", provider.GetRequiredService<ClusterInformer>().Troubles)));
+    }
+
+    private static void AddAuth(IServiceCollection services, ServeOptions options, ServingOptions serving)
+    {
+        services.AddSingleton(serving);
+        services.AddSingleton(options.FrontProxy);
+        services.AddSingleton<ServingCertificate>();
+        services.AddHostedService(provider => provider.GetRequiredService<ServingCertificate>());
+        services.AddSingleton<FrontProxyTrust>();
+        services.AddHostedService(provider => provider.GetRequiredService<FrontProxyTrust>());
+        services.AddSingleton<FrontProxyAuthenticator>();
+        services.AddSingleton<AuthenticationRecord>();
+        services.AddSingleton(provider => new ReadinessCheck(
+            "extension-authentication",
+            () => provider.GetRequiredService<FrontProxyTrust>().Ready ? null : "the front proxy's CA is not known yet"));
+        if (options.Kubernetes is not null && options.FrontProxy.RequestHeaderClientCaFile is null)
+        {
+            services.AddHostedService<FrontProxyTrustWatch>();
+        }
+    }
+
+    private static void AddDiagnostics(IServiceCollection services, ServeOptions options)
+    {
+        services.AddSingleton<Health>();
+        services.AddSingleton(BuildVersion.Own);
+        services.AddSingleton<MetricsExporter>();
+        services.AddSingleton<RequestMetrics>();
+    }
+
+    private static void AddLogging(ILoggingBuilder logging, ServeOptions options)
+    {
+        logging.ClearProviders();
+        logging.SetMinimumLevel(options.LogLevel);
+        logging.AddFilter("Microsoft", options.LogLevel > LogLevel.Warning ? options.LogLevel : LogLevel.Warning);
+        if (options.LogFormat == LogFormat.Json)
+        {
+            logging.AddJsonConsole(console => console.UseUtcTimestamp = true);
+        }
+        else
+        {
+            logging.AddSimpleConsole(console =>
+            {
+                console.SingleLine = true;
+                console.UseUtcTimestamp = true;
+                console.TimestampFormat = "yyyy-MM-dd'T'HH:mm:ss'Z' ";
+            });
+        }
+
+        // Standard output belongs to what a command answers.
+        logging.Services.Configure<Microsoft.Extensions.Logging.Console.ConsoleLoggerOptions>(
+            console => console.LogToStandardErrorThreshold = LogLevel.Trace);
+    }
+
+    private static void Listen(KestrelServerOptions kestrel, ServeOptions options)
+    {
+        kestrel.UseServingLimits();
+        IPAddress address = options.Serving?.BindAddress ?? IPAddress.Loopback;
+        if (options.Serving is { } serving)
+        {
+            ServingCertificate certificate = kestrel.ApplicationServices.GetRequiredService<ServingCertificate>();
+            kestrel.Listen(address, serving.SecurePort, listen =>
+            {
+                Mark(listen, Listener.Secure);
+                listen.UseServingCertificate(certificate, serving.TlsMinVersion);
+            });
+        }
+
+        if (options.InsecurePort != 0)
+        {
+            kestrel.Listen(IPAddress.Loopback, options.InsecurePort, listen => Mark(listen, Listener.Insecure));
+        }
+
+        if (options.AdminPort != 0)
+        {
+            kestrel.Listen(address, options.AdminPort, listen => Mark(listen, Listener.Admin));
+        }
+    }
+
+    /// <summary>Remembers with the connection where it came in. Its local port would not do: port 0 becomes another.</summary>
+    private static void Mark(ListenOptions listen, Listener listener)
+    {
+        listen.Protocols = HttpProtocols.Http1;
+        listen.Use(next => connection =>
+        {
+            connection.Items[typeof(Listener)] = listener;
+            return next(connection);
+        });
+    }
+
+    private static Func<HttpContext, bool> By(Listener listener) => context =>
+        context.Features.Get<Microsoft.AspNetCore.Connections.Features.IConnectionItemsFeature>()?.Items.TryGetValue(typeof(Listener), out object? value) == true
+        && Equals(value, listener);
+
+    /// <summary>Tells the request metrics what was asked for, in a bounded number of words.</summary>
+    private static Task DescribeRequestAsync(HttpContext context, RequestDelegate next)
+    {
+        string[] segments = context.Request.Path.Value!.Split('/', StringSplitOptions.RemoveEmptyEntries);
+        if (segments is ["apis", TrafficApi.Group, var version, .. var rest] && TrafficApi.Versions.Contains(version) && ResourcePath.Parse(version, rest) is { } path)
+        {
+            context.Features.Set(new RequestAttributes(
+                path.Name is null ? "list" : "get",
+                TrafficApi.Group,
+                version,
+                path.Kind.Resource,
+                path.Edges ? "edges" : "",
+                path.Name is not null ? "resource" : path.Namespace is not null ? "namespace" : "cluster"));
+        }
+
+        return next(context);
+    }
+
+    private static Task NotFoundAsync(HttpContext context) => StatusErrors.WriteAsync(context, Status.NoSuchResource());
+
+    private static void Announce(WebApplication app, ServeOptions options)
+    {
+        ILogger logger = app.Services.GetRequiredService<ILoggerFactory>().CreateLogger("SmiMetrics");
+        Log.Started(logger, BuildVersion.Own.Version, string.Join(", ", options.Meshes.Select(mesh => mesh.Name)));
+        if (options.Serving is { } serving)
+        {
+            Log.Secure(logger, serving.BindAddress, serving.SecurePort);
+        }
+        else
+        {
+            Log.NotSecure(logger);
+        }
+
+        if (options.InsecurePort != 0)
+        {
+            Log.Insecure(logger, options.InsecurePort, TrafficApi.Group, TrafficApi.Versions[0]);
+        }
+    }
+
+    private static partial class Log
+    {
+        [LoggerMessage(LogLevel.Information, "smi-metrics {Version} serves the traffic of {Meshes}")]
+        public static partial void Started(ILogger logger, string version, string meshes);
+
+        [LoggerMessage(LogLevel.Information, "HTTPS for kube-apiserver on {Address} port {Port}")]
+        public static partial void Secure(ILogger logger, IPAddress address, int port);
+
+        [LoggerMessage(LogLevel.Information, "HTTPS is off: without a cluster or --requestheader-client-ca-file nobody could be authenticated")]
+        public static partial void NotSecure(ILogger logger);
+
+        [LoggerMessage(LogLevel.Information, "plain HTTP, for this machine only. Try: curl http://127.0.0.1:{Port}/apis/{Group}/{Version}/namespaces")]
+        public static partial void Insecure(ILogger logger, int port, string group, string version);
+    }
+}
+
+/// <summary>Brings the cluster's front-proxy configuration to those who trust by it.</summary>
+internal sealed class FrontProxyTrustWatch(
+    KubernetesApi api, FrontProxyTrust trust, TimeProvider clock, ILogger<FrontProxyTrustWatch> logger, KubernetesMetrics metrics) : BackgroundService
+{
+    protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
+        new ConfigMapWatcher(api, "kube-system", "extension-apiserver-authentication", trust.Apply, clock, logger, metrics).RunAsync(stoppingToken);
+}

@@ -1,0 +1,407 @@
+using SmiMetrics.Kubernetes;
+using SmiMetrics.Meshes;
+
+namespace SmiMetrics.Traffic;
+
+/// <summary>Which objects a plan is about: all of some kinds, those of one namespace, or a single one.</summary>
+/// <param name="Kinds">In order of preference: a row that could name several is given to the first.</param>
+/// <param name="Namespace">Null for all namespaces, and for cluster-scoped kinds.</param>
+/// <param name="Name">Null for all names.</param>
+internal sealed record ObjectScope(IReadOnlyList<ResourceKind> Kinds, string? Namespace, string? Name)
+{
+    public static ObjectScope Of(ObjectRef reference) =>
+        new([reference.Kind], reference.Kind.Namespaced ? reference.Namespace : null, reference.Name);
+
+    public static ObjectScope Any(params IReadOnlyList<ResourceKind> kinds) => new(kinds, null, null);
+}
+
+/// <summary>An object that a row counts for.</summary>
+/// <param name="Reservation">Null when the row is this object's alone; else what is mixed into it.</param>
+internal readonly record struct Attribution(ObjectRef Object, string? Reservation);
+
+/// <summary>
+/// How one end of the requests is asked for and recognised: which matchers narrow a query to the scope, which labels it groups by,
+/// and whose each row of the answer is. One plan serves the counter and the histogram alike.
+/// </summary>
+internal sealed class IdentityPlan
+{
+    /// <summary>
+    /// Beyond this many pods their names no longer go into the query (a matcher of 25 kB was refused by a proxy in the field,
+    /// prometheus-adapter#668): the whole namespace is asked and the rest dropped here.
+    /// </summary>
+    private const int MostPodsInMatcher = 100;
+
+    private readonly List<Matcher> _matchers = [];
+    private readonly List<string> _labels = [];
+    private readonly List<Recognizer> _recognizers = [];
+    private readonly IReadOnlySet<string> _unknown;
+    private readonly ObjectScope _scope;
+
+    private IdentityPlan(ObjectScope scope, IReadOnlySet<string> unknown)
+    {
+        _scope = scope;
+        _unknown = unknown;
+    }
+
+    /// <summary>What a query must match for its rows to be in the scope. They may still hold others: <see cref="Recognize"/> decides.</summary>
+    public IReadOnlyList<Matcher> Matchers => _matchers;
+
+    /// <summary>What a query must group by, first in its <c>By</c>: <see cref="Recognize"/> reads a row's labels by these positions.</summary>
+    public IReadOnlyList<string> Labels => _labels;
+
+    /// <summary>True when the cluster already says that no series can be in the scope: there is nothing to ask.</summary>
+    public bool Empty { get; private set; }
+
+    /// <returns>Null when these labels cannot tell any of the kinds.</returns>
+    public static IdentityPlan? Create(Identity identity, ObjectScope scope, ClusterSnapshot snapshot, IReadOnlySet<string> unknown)
+    {
+        IdentityPlan plan = new(scope, unknown);
+        foreach (IGrouping<Type, (ResourceKind Kind, IdentityMeans Means)> group in Tellable(identity, scope, snapshot).GroupBy(pair => pair.Means.GetType()))
+        {
+            plan.Add(group.ToList(), identity, snapshot);
+        }
+
+        if (plan._recognizers.Count == 0)
+        {
+            return null;
+        }
+
+        // A row has only to satisfy one means, so a query may demand just what all of them demand.
+        plan._matchers.AddRange(plan._recognizers[0].Matchers.Where(matcher => plan._recognizers.All(other => other.Matchers.Contains(matcher))));
+        return plan;
+    }
+
+    /// <summary>Whose row this is: nobody's (another kind, another scope, "unknown"), one object's, or several (the Services of a pod).</summary>
+    /// <param name="row">The row's labels, those of <see cref="Labels"/> in their order.</param>
+    public void Recognize(string[] row, List<Attribution> found)
+    {
+        found.Clear();
+        foreach (Recognizer recognizer in _recognizers)
+        {
+            recognizer.Recognize(row, found);
+            if (found.Count > 0)
+            {
+                found.RemoveAll(attribution => !InScope(attribution.Object));
+                return;
+            }
+        }
+    }
+
+    private static IEnumerable<(ResourceKind Kind, IdentityMeans Means)> Tellable(Identity identity, ObjectScope scope, ClusterSnapshot snapshot)
+    {
+        foreach (ResourceKind kind in scope.Kinds)
+        {
+            IdentityMeans? means = identity.Means.GetValueOrDefault(kind.Resource);
+            if (means is null && kind == ResourceKind.Namespace && identity.NamespaceLabel is { } label)
+            {
+                means = new IdentityMeans.Label(label, null);
+            }
+
+            bool needsCluster = means is IdentityMeans.ThroughPods or IdentityMeans.NameOnly;
+            if (means is not null && (snapshot.HasCluster || !needsCluster))
+            {
+                yield return (kind, means);
+            }
+        }
+    }
+
+    private void Add(List<(ResourceKind Kind, IdentityMeans Means)> group, Identity identity, ClusterSnapshot snapshot)
+    {
+        ResourceKind[] kinds = [.. group.Select(pair => pair.Kind)];
+        switch (group[0].Means)
+        {
+            case IdentityMeans.Label:
+                foreach ((ResourceKind kind, IdentityMeans means) in group)
+                {
+                    AddLabel(kind, (IdentityMeans.Label)means, identity, snapshot, alone: group.Count == 1);
+                }
+
+                break;
+
+            case IdentityMeans.KindAndName means:
+                AddKindAndName(kinds, means, identity, snapshot);
+                break;
+
+            case IdentityMeans.NameOnly means:
+                AddNameOnly(kinds, means, identity, snapshot);
+                break;
+
+            case IdentityMeans.Packed means:
+                AddPacked(kinds, means, snapshot);
+                break;
+
+            case IdentityMeans.ThroughPods:
+                AddThroughPods(kinds, identity, snapshot);
+                break;
+        }
+    }
+
+    private void AddLabel(ResourceKind kind, IdentityMeans.Label means, Identity identity, ClusterSnapshot snapshot, bool alone)
+    {
+        int name = Group(means.Name);
+        int @namespace = means.NamespaceLabel is null ? -1 : Group(means.NamespaceLabel);
+        List<Matcher> matchers = NamespaceMatchers(means.NamespaceLabel, identity);
+        if (_scope.Name is not null || alone)
+        {
+            matchers.Add(NameMatcher(means.Name, identity));
+        }
+
+        Decoder decode = Decode(kind, identity, snapshot);
+        _recognizers.Add(new Recognizer(matchers, (row, found) =>
+        {
+            string named = row[name];
+            string within = @namespace < 0 ? "" : row[@namespace];
+            if (Known(named) && (@namespace < 0 || Known(within)))
+            {
+                decode(within, named, found);
+            }
+        }));
+    }
+
+    private void AddKindAndName(ResourceKind[] kinds, IdentityMeans.KindAndName means, Identity identity, ClusterSnapshot snapshot)
+    {
+        int @namespace = Group(means.NamespaceLabel);
+        int kind = Group(means.KindLabel);
+        int name = Group(means.NameLabel);
+        List<Matcher> matchers = NamespaceMatchers(means.NamespaceLabel, identity);
+        matchers.Add(OneOf(means.KindLabel, kinds.Select(candidate => candidate.Kind)));
+        if (_scope.Name is not null)
+        {
+            matchers.Add(NameMatcher(means.NameLabel, identity));
+        }
+
+        Dictionary<string, Decoder> decoders = kinds.ToDictionary(candidate => candidate.Kind, candidate => Decode(candidate, identity, snapshot));
+        _recognizers.Add(new Recognizer(matchers, (row, found) =>
+        {
+            string named = row[name];
+            string within = row[@namespace];
+            if (decoders.TryGetValue(row[kind], out Decoder? decode) && Known(named) && Known(within))
+            {
+                decode(within, named, found);
+            }
+        }));
+    }
+
+    /// <summary>
+    /// The cluster says of which kind the named workload is. Where two kinds share the name, the reporting proxy's pod settles it if
+    /// the series carry one; else both get the row, with a reservation.
+    /// </summary>
+    private void AddNameOnly(ResourceKind[] kinds, IdentityMeans.NameOnly means, Identity identity, ClusterSnapshot snapshot)
+    {
+        ResourceKind[] namedSo = [.. ResourceKind.All.Where(kind => identity.Means.GetValueOrDefault(kind.Resource) is IdentityMeans.NameOnly)];
+        ResourceKind[] KindsOf(string @namespace, string name) =>
+            Array.FindAll(namedSo, kind => snapshot.Find(new(kind, @namespace, name)) is { } found && !IsRunOfCronJob(kind, found));
+
+        int @namespace = Group(means.NamespaceLabel);
+        int name = Group(means.NameLabel);
+        List<Matcher> matchers = NamespaceMatchers(means.NamespaceLabel, identity);
+        matchers.Add(NameMatcher(means.NameLabel, identity));
+        int podNamespace = -1;
+        int pod = -1;
+        if (identity.Means.GetValueOrDefault(ResourceKind.Pod.Resource) is IdentityMeans.Label { NamespaceLabel: { } podNamespaceLabel } byPod
+            && SharesNames(kinds, snapshot, KindsOf))
+        {
+            podNamespace = Group(podNamespaceLabel);
+            pod = Group(byPod.Name);
+        }
+
+        if (_scope.Name is { } wanted && _scope.Namespace is { } home && !Array.Exists(KindsOf(home, wanted), kinds.Contains))
+        {
+            Empty = true;
+        }
+
+        _recognizers.Add(new Recognizer(matchers, (row, found) =>
+        {
+            string named = row[name];
+            string within = row[@namespace];
+            if (!Known(named) || !Known(within))
+            {
+                return;
+            }
+
+            ResourceKind[] candidates = KindsOf(within, named);
+            if (candidates.Length > 1 && pod >= 0)
+            {
+                ObjectKey reporter = new(row[podNamespace], row[pod]);
+                ResourceKind[] owning = Array.FindAll(candidates, kind => snapshot.ForPod(reporter, kind).Any(owner => owner.Name == named));
+                candidates = owning.Length > 0 ? owning : candidates;
+            }
+
+            string? reservation = candidates.Length > 1
+                ? $"the mesh does not tell {string.Join(" from ", candidates.Select(kind => $"{kind} {named}"))}: these are the numbers of both"
+                : null;
+            foreach (ResourceKind kind in candidates.Where(kinds.Contains))
+            {
+                found.Add(new(new(kind, within, named), reservation));
+            }
+        }));
+    }
+
+    private bool SharesNames(ResourceKind[] kinds, ClusterSnapshot snapshot, Func<string, string, ResourceKind[]> kindsOf)
+    {
+        if (_scope is { Name: { } name, Namespace: { } @namespace })
+        {
+            return kindsOf(@namespace, name).Length > 1;
+        }
+
+        return kinds.Any(kind => snapshot.List(kind, _scope.Namespace).Any(item => kindsOf(item.Key.Namespace, item.Key.Name).Length > 1));
+    }
+
+    /// <summary>A Job made by a CronJob goes by the CronJob's name (Istio <c>pkg/kube/util.go</c>), so it is not what a name means.</summary>
+    private static bool IsRunOfCronJob(ResourceKind kind, ClusterObject found) =>
+        kind == ResourceKind.Job && found.Owner?.Kind == ResourceKind.CronJob.Kind;
+
+    private void AddPacked(ResourceKind[] kinds, IdentityMeans.Packed means, ClusterSnapshot snapshot)
+    {
+        int label = Group(means.LabelName);
+        Dictionary<string, string> known = [];
+        if (_scope.Namespace is { } @namespace)
+        {
+            known[ResourceKind.Namespace.Resource] = @namespace;
+        }
+
+        if (_scope.Name is { } name && kinds.Length == 1)
+        {
+            known[kinds[0].Resource] = name;
+        }
+
+        List<Matcher> matchers = [new(means.LabelName, MatchOperator.Matches, means.Pattern.ToRegex(known))];
+        _recognizers.Add(new Recognizer(matchers, (row, found) =>
+        {
+            ObjectRef? guess = null;
+            foreach (IReadOnlyDictionary<string, string> names in means.Pattern.Match(row[label]))
+            {
+                foreach (ResourceKind kind in kinds)
+                {
+                    if (!names.TryGetValue(kind.Resource, out string? named)
+                        || (_scope.Name is not null && named != _scope.Name))
+                    {
+                        continue;
+                    }
+
+                    ObjectRef reference = new(kind, kind.Namespaced ? names.GetValueOrDefault(ResourceKind.Namespace.Resource, "") : "", named);
+                    if (snapshot.Contains(reference))
+                    {
+                        found.Add(new(reference, null));
+                        return;
+                    }
+
+                    guess ??= reference;
+                }
+            }
+
+            // A name that can be split in several ways means the split that exists; without one, the first is as good as any.
+            if (guess is { } unproven)
+            {
+                found.Add(new(unproven, null));
+            }
+        }));
+    }
+
+    private void AddThroughPods(ResourceKind[] kinds, Identity identity, ClusterSnapshot snapshot)
+    {
+        if (identity.Means.GetValueOrDefault(ResourceKind.Pod.Resource) is not IdentityMeans.Label { NamespaceLabel: { } namespaceLabel } means)
+        {
+            return;
+        }
+
+        int @namespace = Group(namespaceLabel);
+        int pod = Group(means.Name);
+        List<Matcher> matchers = NamespaceMatchers(namespaceLabel, identity);
+        if (_scope.Name is { } name && kinds.Length == 1)
+        {
+            IReadOnlyList<Pod> pods = snapshot.PodsOf(new(kinds[0], _scope.Namespace ?? "", name));
+            Empty = pods.Count == 0;
+            if (pods.Count <= MostPodsInMatcher)
+            {
+                matchers.Add(OneOf(means.Name, pods.Select(member => member.Key.Name).Distinct()));
+            }
+        }
+        else
+        {
+            matchers.Add(new(means.Name, MatchOperator.NotEqual, ""));
+        }
+
+        _recognizers.Add(new Recognizer(matchers, (row, found) =>
+        {
+            ObjectKey key = new(row[@namespace], row[pod]);
+            foreach (ResourceKind kind in kinds)
+            {
+                foreach (ObjectRef holder in snapshot.ForPod(key, kind))
+                {
+                    found.Add(new(holder, null));
+                }
+
+                if (found.Count > 0)
+                {
+                    return;
+                }
+            }
+        }));
+    }
+
+    /// <summary>
+    /// Undoes the mesh's encoding of names through the cluster: several objects may be written alike, and only the cluster knows which
+    /// exist. A name that none of its objects has stands as it is.
+    /// </summary>
+    private static Decoder Decode(ResourceKind kind, Identity identity, ClusterSnapshot snapshot)
+    {
+        if (identity.Encoding.Count == 0)
+        {
+            return (@namespace, name, found) => found.Add(new(new(kind, @namespace, name), null));
+        }
+
+        ILookup<ObjectKey, ObjectKey> written = snapshot.List(kind, null)
+            .ToLookup(item => new ObjectKey(identity.Encode(item.Key.Namespace), identity.Encode(item.Key.Name)), item => item.Key);
+        return (@namespace, name, found) =>
+        {
+            ObjectKey[] originals = [.. written[new(@namespace, name)]];
+            string? reservation = originals.Length > 1
+                ? $"the mesh writes {string.Join(" and ", originals.Select(original => original.Name))} alike: these are the numbers of all"
+                : null;
+            foreach (ObjectKey original in originals.DefaultIfEmpty(new(@namespace, name)))
+            {
+                found.Add(new(new(kind, original), reservation));
+            }
+        };
+    }
+
+    private List<Matcher> NamespaceMatchers(string? label, Identity identity) =>
+        _scope.Namespace is { } @namespace && label is not null ? [new(label, MatchOperator.Equal, identity.Encode(@namespace))] : [];
+
+    private Matcher NameMatcher(string label, Identity identity) =>
+        _scope.Name is { } name ? new(label, MatchOperator.Equal, identity.Encode(name)) : new(label, MatchOperator.NotEqual, "");
+
+    private static Matcher OneOf(string label, IEnumerable<string> values)
+    {
+        string[] all = [.. values];
+        return all.Length == 1
+            ? new(label, MatchOperator.Equal, all[0])
+            : new(label, MatchOperator.Matches, string.Join('|', all.Order(StringComparer.Ordinal).Select(Escape)));
+    }
+
+    /// <summary>Kubernetes names hold lower-case letters, digits, <c>-</c> and <c>.</c>: only the dot means something in RE2.</summary>
+    private static string Escape(string name) => name.Replace(".", "\\.", StringComparison.Ordinal);
+
+    private bool Known(string value) => value.Length > 0 && !_unknown.Contains(value);
+
+    private bool InScope(ObjectRef reference) =>
+        (_scope.Namespace is null || !reference.Kind.Namespaced || reference.Namespace == _scope.Namespace)
+        && (_scope.Name is null || reference.Name == _scope.Name);
+
+    private int Group(string label)
+    {
+        int at = _labels.IndexOf(label);
+        if (at < 0)
+        {
+            at = _labels.Count;
+            _labels.Add(label);
+        }
+
+        return at;
+    }
+
+    private delegate void Decoder(string @namespace, string name, List<Attribution> found);
+
+    private sealed record Recognizer(IReadOnlyList<Matcher> Matchers, Action<string[], List<Attribution>> Recognize);
+}

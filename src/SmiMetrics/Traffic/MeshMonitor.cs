@@ -1,0 +1,104 @@
+using System.Collections.Frozen;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using SmiMetrics.Meshes;
+
+namespace SmiMetrics.Traffic;
+
+/// <summary>
+/// Looks every minute which of the configured meshes the source has series of, and how often they are scraped. Requests read the last
+/// look and never wait for one, but for the first.
+/// </summary>
+internal sealed partial class MeshMonitor(IReadOnlyList<MeshDescriptor> configured, ITrafficSource source, TimeProvider clock, ILogger<MeshMonitor> logger)
+    : BackgroundService
+{
+    private static readonly TimeSpan Period = TimeSpan.FromMinutes(1);
+
+    /// <summary>While something is still unknown (Prometheus starting, a mesh scraped once) the next look comes sooner.</summary>
+    private static readonly TimeSpan SoonPeriod = TimeSpan.FromSeconds(2);
+
+    private readonly TaskCompletionSource _firstLook = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private volatile FrozenDictionary<string, SeriesProbe> _seen = FrozenDictionary<string, SeriesProbe>.Empty;
+
+    /// <summary>Completes when every mesh has been looked at once, or the source has failed to say.</summary>
+    public Task FirstLook => _firstLook.Task;
+
+    /// <summary>
+    /// The meshes to ask, in order of preference: those whose series exist. While none is known to, all of them, so that the first
+    /// traffic of a new mesh is not missed.
+    /// </summary>
+    public IReadOnlyList<MeshDescriptor> Active
+    {
+        get
+        {
+            FrozenDictionary<string, SeriesProbe> seen = _seen;
+            MeshDescriptor[] found = [.. configured.Where(mesh => seen.GetValueOrDefault(mesh.Name) is { Exists: true })];
+            return found.Length > 0 ? found : configured;
+        }
+    }
+
+    /// <summary>Whether the last look found no series of this mesh at all; false while there was no look.</summary>
+    public bool IsMissing(MeshDescriptor mesh) => _seen.GetValueOrDefault(mesh.Name) is { Exists: false };
+
+    /// <summary>The longest scrape interval among the active meshes; null while none is known.</summary>
+    public TimeSpan? ScrapeInterval
+    {
+        get
+        {
+            FrozenDictionary<string, SeriesProbe> seen = _seen;
+            return Active.Select(mesh => seen.GetValueOrDefault(mesh.Name)?.ScrapeInterval).Max();
+        }
+    }
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        try
+        {
+            while (true)
+            {
+                bool complete = await LookAsync(stoppingToken);
+                _firstLook.TrySetResult();
+                await Task.Delay(complete ? Period : SoonPeriod, clock, stoppingToken);
+            }
+        }
+        catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+        {
+            _firstLook.TrySetResult();
+        }
+    }
+
+    /// <returns>Whether a mesh was found and its scrape interval is known.</returns>
+    private async Task<bool> LookAsync(CancellationToken cancellationToken)
+    {
+        Dictionary<string, SeriesProbe> seen = new(_seen);
+        foreach (MeshDescriptor mesh in configured)
+        {
+            MeshSide side = mesh.Server ?? mesh.Client!;
+            try
+            {
+                SeriesProbe probe = await source.ProbeAsync(side.Requests, side.Where, cancellationToken);
+                if (seen.GetValueOrDefault(mesh.Name)?.Exists != probe.Exists)
+                {
+                    Log.Looked(logger, mesh.Name, probe.Exists ? "found" : "no series yet", side.Requests);
+                }
+
+                // An interval once measured stays until another is: a moment without two samples does not unlearn it.
+                seen[mesh.Name] = probe with { ScrapeInterval = probe.ScrapeInterval ?? seen.GetValueOrDefault(mesh.Name)?.ScrapeInterval };
+            }
+            catch (SourceUnavailableException)
+            {
+                // The source logs its own failures; what was known before stays known.
+                return false;
+            }
+        }
+
+        _seen = seen.ToFrozenDictionary();
+        return seen.Values.Any(probe => probe is { Exists: true, ScrapeInterval: not null });
+    }
+
+    private static partial class Log
+    {
+        [LoggerMessage(LogLevel.Information, "mesh {Mesh}: {Finding} ({Series})")]
+        public static partial void Looked(ILogger logger, string mesh, string finding, string series);
+    }
+}

@@ -1,0 +1,417 @@
+using System.Globalization;
+using System.Runtime.InteropServices;
+using SmiMetrics.Kubernetes;
+using SmiMetrics.Meshes;
+
+namespace SmiMetrics.Traffic;
+
+/// <summary>No configured mesh can tell objects of this kind apart in this way. The message is fit for callers.</summary>
+internal sealed class NotTellableException(string message) : Exception(message);
+
+/// <summary>
+/// Turns questions about objects into the few queries that answer them, and the answers into golden metrics:
+/// <list type="number">
+/// <item>For every active mesh choose the side that can tell the kind: the server's, else the client's.</item>
+/// <item>Plan how its labels name the objects asked for (<see cref="IdentityPlan"/>); that gives matchers and groups.</item>
+/// <item>Ask for the request counter by outcome and for the latency buckets, at the same instant, concurrently.</item>
+/// <item>Add each row to the objects it belongs to. Counts and buckets add, so pods become workloads, nodes and Services here.</item>
+/// <item>Where several meshes were asked, the first in order that saw traffic of an object answers for it: two observers of one request
+/// must not be added.</item>
+/// <item>Add the objects that the cluster has and no series named: they are idle, which is an answer too.</item>
+/// </list>
+/// </summary>
+internal sealed class TrafficAggregator(ITrafficSource source, MeshMonitor meshes, Cluster cluster, WindowOptions windows)
+{
+    /// <summary>What calls and is called: peers of a workload are sought among these, top owners first.</summary>
+    private static readonly ResourceKind[] WorkloadKinds =
+    [
+        ResourceKind.Deployment, ResourceKind.StatefulSet, ResourceKind.DaemonSet, ResourceKind.CronJob, ResourceKind.Job,
+        ResourceKind.ReplicationController, ResourceKind.ReplicaSet,
+    ];
+
+    /// <summary>The traffic that objects of a kind received.</summary>
+    /// <param name="namespace">Null for all namespaces.</param>
+    /// <param name="name">Null for all objects.</param>
+    /// <param name="window">Null for the default.</param>
+    /// <returns>In order of namespace and name; empty when a single object was asked for that neither cluster nor series know.</returns>
+    /// <exception cref="WindowException">The window cannot be answered.</exception>
+    /// <exception cref="NotTellableException">No mesh can tell this kind.</exception>
+    /// <exception cref="SourceUnavailableException">The source does not answer, or the cluster has not been read yet.</exception>
+    public async Task<IReadOnlyList<TrafficItem>> GetResourcesAsync(
+        ResourceKind kind, string? @namespace, string? name, TimeSpan? window, CancellationToken cancellationToken)
+    {
+        Moment moment = await BeginAsync(window, cancellationToken);
+        ObjectScope scope = new([kind], @namespace, name);
+        List<View> views = [.. meshes.Active.Select(mesh => OwnTraffic(mesh, scope, moment)).OfType<View>()];
+        if (views.Count == 0)
+        {
+            throw CannotTell($"the traffic of {kind.Resource}", moment);
+        }
+
+        Dictionary<ObjectRef, TrafficItem> items = [];
+        foreach (Observation observation in await ObserveAsync(views, moment, cancellationToken))
+        {
+            foreach ((EdgeKey key, Tally tally) in observation.Tallies)
+            {
+                Keep(items, key.Resource, observation.Item(key, tally, moment));
+            }
+        }
+
+        TrafficItem idle = Idle(views, moment);
+        foreach (ObjectRef present in Present(scope, moment.Snapshot))
+        {
+            items.TryAdd(present, idle with { Resource = present });
+        }
+
+        return [.. items.Values.OrderBy(item => item.Resource.Namespace, StringComparer.Ordinal).ThenBy(item => item.Resource.Name, StringComparer.Ordinal)];
+    }
+
+    /// <summary>The traffic between an object and each of its peers.</summary>
+    /// <param name="direction">Null for both.</param>
+    /// <param name="side">Null to take the client's view of what the object sends and the server's of what it receives, where there is one.</param>
+    /// <returns>
+    /// Ordered by direction, then peer; null when neither cluster nor series know the object. Peers of a pod are pods where the mesh names
+    /// them, those of a namespace namespaces; peers of everything else are workloads of any kind. A peer that the mesh cannot name
+    /// (outside the mesh) is left out.
+    /// </returns>
+    /// <inheritdoc cref="GetResourcesAsync" path="/exception"/>
+    public async Task<IReadOnlyList<TrafficItem>?> GetEdgesAsync(
+        ObjectRef resource, TimeSpan? window, Direction? direction, Side? side, CancellationToken cancellationToken)
+    {
+        Moment moment = await BeginAsync(window, cancellationToken);
+        List<View> views = [];
+        foreach (MeshDescriptor mesh in meshes.Active)
+        {
+            foreach (Direction wanted in direction is { } one ? [one] : new[] { Direction.To, Direction.From })
+            {
+                if (Edges(mesh, resource, wanted, side, moment) is { } view)
+                {
+                    views.Add(view);
+                }
+            }
+        }
+
+        if (views.Count == 0)
+        {
+            string seen = side is { } asked ? $" as the {asked.ToString().ToLowerInvariant()} sees them" : "";
+            throw CannotTell($"the edges of {resource.Kind.Resource}{seen}", moment);
+        }
+
+        Dictionary<TrafficEdge, TrafficItem> items = [];
+        bool known = moment.Snapshot.Contains(resource);
+        foreach (Observation observation in await ObserveAsync(views, moment, cancellationToken))
+        {
+            known |= observation.Tallies.Count > 0;
+            foreach ((EdgeKey key, Tally tally) in observation.Tallies)
+            {
+                // An edge without a request in the window is not an edge of that window.
+                if (key.Edge is { } edge && tally.Requests > 0)
+                {
+                    Keep(items, edge, observation.Item(key, tally, moment));
+                }
+            }
+        }
+
+        return known
+            ? [.. items.Values
+                .OrderBy(item => item.Edge!.Direction)
+                .ThenBy(item => item.Edge!.Peer.Namespace, StringComparer.Ordinal)
+                .ThenBy(item => item.Edge!.Peer.Name, StringComparer.Ordinal)
+                .ThenBy(item => item.Edge!.Peer.Kind.Resource, StringComparer.Ordinal)]
+            : null;
+    }
+
+    private async Task<Moment> BeginAsync(TimeSpan? window, CancellationToken cancellationToken)
+    {
+        if (!cluster.Synced)
+        {
+            throw new SourceUnavailableException("the server is starting: it has not read the cluster yet", null);
+        }
+
+        await meshes.FirstLook.WaitAsync(cancellationToken);
+        return new Moment(cluster.Snapshot, QueryWindow.Choose(window, meshes.ScrapeInterval, windows), source.Instant);
+    }
+
+    private static View? OwnTraffic(MeshDescriptor mesh, ObjectScope scope, Moment moment)
+    {
+        foreach ((MeshSide? series, Side side) in new[] { (mesh.Server, Side.Server), (mesh.Client, Side.Client) })
+        {
+            if (series is not null && IdentityPlan.Create(series.Destination, scope, moment.Snapshot, mesh.Unknown) is { } plan)
+            {
+                return new View(mesh, series, side, null, plan, null);
+            }
+        }
+
+        return null;
+    }
+
+    private static View? Edges(MeshDescriptor mesh, ObjectRef resource, Direction direction, Side? only, Moment moment)
+    {
+        (MeshSide? Series, Side Side)[] sides = [(mesh.Client, Side.Client), (mesh.Server, Side.Server)];
+        if (direction == Direction.From)
+        {
+            Array.Reverse(sides);
+        }
+
+        foreach ((MeshSide? series, Side side) in sides)
+        {
+            if (series is not { Source: { } sender, Destination: var receiver } || (only is not null && side != only))
+            {
+                continue;
+            }
+
+            (Identity own, Identity other) = direction == Direction.To ? (sender, receiver) : (receiver, sender);
+            if (IdentityPlan.Create(own, ObjectScope.Of(resource), moment.Snapshot, mesh.Unknown) is { } ownPlan
+                && Peers(other, resource.Kind, moment.Snapshot, mesh.Unknown) is { } peerPlan)
+            {
+                return new View(mesh, series, side, direction, ownPlan, peerPlan);
+            }
+        }
+
+        return null;
+    }
+
+    private static IdentityPlan? Peers(Identity identity, ResourceKind kind, ClusterSnapshot snapshot, IReadOnlySet<string> unknown)
+    {
+        ResourceKind[] workloads = [.. WorkloadKinds.Where(workload => identity.Means.GetValueOrDefault(workload.Resource) is not IdentityMeans.ThroughPods)];
+        IdentityPlan? Plan(params ResourceKind[] kinds) => IdentityPlan.Create(identity, ObjectScope.Any(kinds), snapshot, unknown);
+        return kind == ResourceKind.Namespace || kind == ResourceKind.Node ? Plan(kind)
+            : kind == ResourceKind.Pod ? Plan(kind) ?? Plan(workloads)
+            : Plan(workloads);
+    }
+
+    private async Task<IReadOnlyList<Observation>> ObserveAsync(List<View> views, Moment moment, CancellationToken cancellationToken)
+    {
+        Task<Observation>[] asked = [.. views.Select(view => ObserveAsync(view, moment, cancellationToken))];
+        return await Task.WhenAll(asked);
+    }
+
+    private async Task<Observation> ObserveAsync(View view, Moment moment, CancellationToken cancellationToken)
+    {
+        Observation observation = new(view, moment.Instant);
+        if (view.Plan.Empty)
+        {
+            return observation;
+        }
+
+        string[] identity = [.. view.Plan.Labels, .. view.Peers?.Labels ?? []];
+        Matcher[] matchers = [.. view.Plan.Matchers, .. view.Peers?.Matchers ?? []];
+        Task<IncreaseAnswer> Ask(string series, IEnumerable<Matcher> where, IEnumerable<string> more) =>
+            source.QueryAsync(
+                new IncreaseQuery(series, [.. where.Concat(matchers).Distinct()], [.. identity.Concat(more).Distinct()], moment.Window),
+                moment.Instant,
+                cancellationToken);
+
+        MeshSide series = view.Series;
+        IReadOnlyList<string> outcomeLabels = series.Failures is null ? view.Mesh.Outcome.Labels : [];
+        Task<IncreaseAnswer> requests = Ask(series.Requests, series.Where, outcomeLabels);
+        Task<IncreaseAnswer>? failures = series.Failures is { } failed ? Ask(failed, series.Where, []) : null;
+        Task<IncreaseAnswer>? buckets = series.Latency is { } latency ? Ask(latency.Series + "_bucket", latency.Where, [BucketLabel]) : null;
+        await Task.WhenAll(new[] { requests, failures, buckets }.OfType<Task<IncreaseAnswer>>());
+
+        string[] countedBy = [.. identity.Concat(outcomeLabels).Distinct()];
+        OutcomeClassifier? classifier = series.Failures is null ? view.Mesh.Outcome.Bind(countedBy) : null;
+        observation.Add(await requests, identity, (tally, row) =>
+        {
+            RequestOutcome outcome = classifier?.Classify(row.Labels) ?? RequestOutcome.Success;
+            tally.Success += outcome == RequestOutcome.Success ? row.Value : 0;
+            tally.Failure += outcome == RequestOutcome.Failure ? row.Value : 0;
+        });
+
+        if (failures is not null)
+        {
+            // The request counter holds the failed ones too. Both are extrapolated on their own, so the difference may dip below zero.
+            observation.Add(await failures, identity, (tally, row) =>
+            {
+                tally.Failure += row.Value;
+                tally.Success = Math.Max(0, tally.Success - row.Value);
+            });
+        }
+
+        if (buckets is not null)
+        {
+            int bound = Array.IndexOf([.. identity.Append(BucketLabel).Distinct()], BucketLabel);
+            observation.Add(await buckets, identity, (tally, row) =>
+            {
+                // Compared as numbers: Prometheus 3 writes le="1.0" for what was le="1".
+                if (TryParseBound(row.Labels[bound], out double upperBound))
+                {
+                    tally.Latency.Add(upperBound, row.Value);
+                }
+            });
+        }
+
+        return observation;
+    }
+
+    private const string BucketLabel = "le";
+
+    private static bool TryParseBound(string text, out double bound)
+    {
+        if (text is "+Inf" or "Inf")
+        {
+            bound = double.PositiveInfinity;
+            return true;
+        }
+
+        return double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out bound) && !double.IsNaN(bound);
+    }
+
+    /// <summary>Views come in order of preference: a later one answers only where the earlier saw no request.</summary>
+    private static void Keep<TKey>(Dictionary<TKey, TrafficItem> items, TKey key, TrafficItem item) where TKey : notnull
+    {
+        ref TrafficItem? kept = ref CollectionsMarshal.GetValueRefOrAddDefault(items, key, out bool exists);
+        if (!exists || (kept!.Success + kept.Failure == 0 && item.Success + item.Failure > 0))
+        {
+            kept = item;
+        }
+    }
+
+    private static IEnumerable<ObjectRef> Present(ObjectScope scope, ClusterSnapshot snapshot)
+    {
+        ResourceKind kind = scope.Kinds[0];
+        if (scope.Name is { } name)
+        {
+            ObjectRef reference = new(kind, scope.Namespace ?? "", name);
+            return snapshot.Contains(reference) ? [reference] : [];
+        }
+
+        return snapshot.List(kind, scope.Namespace).Select(item => new ObjectRef(kind, item.Key));
+    }
+
+    private TrafficItem Idle(List<View> views, Moment moment)
+    {
+        MeshDescriptor? only = views.Count == 1 ? views[0].Mesh : null;
+        return new TrafficItem(
+            default, null, views[0].Side, null, null, null, 0, 0, TrafficState.Idle, IdleReason(views), only?.Name, moment.Instant, moment.Window);
+    }
+
+    private string IdleReason(List<View> views)
+    {
+        string[] missing = [.. views.Select(view => view.Mesh).Distinct().Where(meshes.IsMissing).Select(mesh => mesh.Name)];
+        return missing.Length == 0
+            ? "no request in the window"
+            : $"no request in the window: there are no series of {string.Join(" or ", missing)} at all";
+    }
+
+    private NotTellableException CannotTell(string what, Moment moment)
+    {
+        string names = string.Join(" or ", meshes.Active.Select(mesh => mesh.Name));
+        string hint = moment.Snapshot.HasCluster ? "" : " without a cluster to look names up in";
+        return new NotTellableException($"{names} cannot tell {what}{hint}");
+    }
+
+    /// <summary>What stays the same throughout one request.</summary>
+    private sealed record Moment(ClusterSnapshot Snapshot, TimeSpan Window, DateTimeOffset Instant);
+
+    /// <summary>One mesh's series of one side, and how they name the resource and, for edges, its peers.</summary>
+    private sealed record View(MeshDescriptor Mesh, MeshSide Series, Side Side, Direction? Direction, IdentityPlan Plan, IdentityPlan? Peers);
+
+    private readonly record struct EdgeKey(ObjectRef Resource, TrafficEdge? Edge);
+
+    /// <summary>What one view showed, by object or edge.</summary>
+    private sealed class Observation(View view, DateTimeOffset instant)
+    {
+        private readonly List<Attribution> _resources = [];
+        private readonly List<Attribution> _peers = [];
+        private readonly SortedSet<string> _warnings = new(StringComparer.Ordinal);
+        private DateTimeOffset _instant = instant;
+        private string? _staleBecause;
+
+        public Dictionary<EdgeKey, Tally> Tallies { get; } = [];
+
+        /// <param name="identity">The labels of both plans, as the query grouped by them.</param>
+        public void Add(IncreaseAnswer answer, string[] identity, Action<Tally, IncreaseRow> add)
+        {
+            _warnings.UnionWith(answer.Warnings);
+            _staleBecause ??= answer.StaleBecause;
+            _instant = answer.Instant < _instant ? answer.Instant : _instant;
+            int[] peerColumns = [.. (view.Peers?.Labels ?? []).Select(label => Array.IndexOf([.. identity.Distinct()], label))];
+            string[] peerRow = new string[peerColumns.Length];
+            foreach (IncreaseRow row in answer.Rows)
+            {
+                view.Plan.Recognize(row.Labels, _resources);
+                if (_resources.Count == 0)
+                {
+                    continue;
+                }
+
+                if (view.Peers is null)
+                {
+                    foreach (Attribution resource in _resources)
+                    {
+                        add(TallyOf(new(resource.Object, null), resource.Reservation), row);
+                    }
+
+                    continue;
+                }
+
+                for (int i = 0; i < peerColumns.Length; i++)
+                {
+                    peerRow[i] = row.Labels[peerColumns[i]];
+                }
+
+                view.Peers.Recognize(peerRow, _peers);
+                foreach (Attribution resource in _resources)
+                {
+                    foreach (Attribution peer in _peers)
+                    {
+                        EdgeKey key = new(resource.Object, new(view.Direction!.Value, peer.Object));
+                        add(TallyOf(key, resource.Reservation ?? peer.Reservation), row);
+                    }
+                }
+            }
+        }
+
+        public TrafficItem Item(EdgeKey key, Tally tally, Moment moment)
+        {
+            double unit = view.Series.Latency?.MillisecondsPerUnit ?? 1;
+            (TrafficState state, string? reason) = State(tally);
+            return new TrafficItem(
+                key.Resource,
+                key.Edge,
+                view.Side,
+                tally.Latency.Quantile(0.99) * unit,
+                tally.Latency.Quantile(0.90) * unit,
+                tally.Latency.Quantile(0.50) * unit,
+                tally.Success,
+                tally.Failure,
+                state,
+                reason,
+                view.Mesh.Name,
+                _instant,
+                moment.Window);
+        }
+
+        private (TrafficState State, string? Reason) State(Tally tally)
+        {
+            return _staleBecause is not null ? (TrafficState.Stale, _staleBecause)
+                : _warnings.Count > 0 ? (TrafficState.Partial, "the source warns: " + string.Join("; ", _warnings))
+                : tally.Requests == 0 ? (TrafficState.Idle, "no request in the window")
+                : tally.Reservation is not null ? (TrafficState.Partial, tally.Reservation)
+                : (TrafficState.Ok, null);
+        }
+
+        private Tally TallyOf(EdgeKey key, string? reservation)
+        {
+            ref Tally? tally = ref CollectionsMarshal.GetValueRefOrAddDefault(Tallies, key, out _);
+            tally ??= new Tally();
+            tally.Reservation ??= reservation;
+            return tally;
+        }
+    }
+
+    /// <summary>The sums of one object or edge.</summary>
+    private sealed class Tally
+    {
+        public double Success { get; set; }
+
+        public double Failure { get; set; }
+
+        public double Requests => Success + Failure;
+
+        public Histogram Latency { get; } = new();
+
+        public string? Reservation { get; set; }
+    }
+}

@@ -1,0 +1,41 @@
+using SmiMetrics.Api;
+
+namespace SmiMetrics.Tests.Api;
+
+public sealed class ResourcePathTests
+{
+    [Theory]
+    [InlineData("deployments", "deployments", null, null, false)]
+    [InlineData("namespaces/shop/deployments", "deployments", "shop", null, false)]
+    [InlineData("namespaces/shop/deployments/web", "deployments", "shop", "web", false)]
+    [InlineData("namespaces/shop/deployments/web/edges", "deployments", "shop", "web", true)]
+    [InlineData("namespaces/shop/pods/edges", "pods", "shop", "edges", false)]
+    [InlineData("namespaces/shop/pods/edges/edges", "pods", "shop", "edges", true)]
+    [InlineData("namespaces", "namespaces", null, null, false)]
+    [InlineData("namespaces/shop", "namespaces", null, "shop", false)]
+    [InlineData("namespaces/shop/edges", "namespaces", null, "shop", true)]
+    [InlineData("nodes", "nodes", null, null, false)]
+    [InlineData("nodes/n1", "nodes", null, "n1", false)]
+    [InlineData("nodes/n1/edges", "nodes", null, "n1", true)]
+    public void A_path_is_taken_apart_as_the_API_server_does(string path, string resource, string? @namespace, string? name, bool edges)
+    {
+        ResourcePath parsed = ResourcePath.Parse("v1alpha2", path.Split('/'))!;
+        Assert.Equal((resource, @namespace, name, edges), (parsed.Kind.Resource, parsed.Namespace, parsed.Name, parsed.Edges));
+        Assert.Equal("/apis/metrics.smi-spec.io/v1alpha2/" + path, parsed.SelfLink);
+    }
+
+    [Theory]
+    [InlineData("endpoints")]
+    [InlineData("events")]
+    [InlineData("cronjobs")]
+    [InlineData("deployments/web")]
+    [InlineData("deployments/web/edges")]
+    [InlineData("namespaces/shop/nodes")]
+    [InlineData("namespaces/shop/namespaces")]
+    [InlineData("namespaces/shop/edges/x")]
+    [InlineData("namespaces/shop/status")]
+    [InlineData("namespaces/shop/deployments/web/status")]
+    [InlineData("namespaces/shop/deployments/web/edges/x")]
+    [InlineData("nodes/n1/x")]
+    public void What_is_no_resource_here_is_none(string path) => Assert.Null(ResourcePath.Parse("v1alpha2", path.Split('/')));
+}

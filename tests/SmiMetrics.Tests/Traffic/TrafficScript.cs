@@ -1,0 +1,233 @@
+using System.Globalization;
+using Microsoft.Extensions.Logging.Abstractions;
+using SmiMetrics.Kubernetes;
+using SmiMetrics.Meshes;
+using SmiMetrics.Traffic;
+
+namespace SmiMetrics.Tests.Traffic;
+
+/// <summary>
+/// Runs a <c>.traffic</c> file, which a person who knows meshes can write. It has three commands, each with indented lines:
+/// <code>
+/// mesh linkerd                       which descriptors to use, before the first command (default linkerd)
+/// pods                               what the cluster holds; "none" after it: run without a cluster
+///   shop/web-1 ReplicaSet/web-abc Deployment/web node=n1 service=web label=app=web
+///   shop/- Deployment/idle           objects without a pod
+/// load                               what every series increased by
+///   response_total{direction="inbound",namespace="shop",deployment="web",classification="success"} 90
+/// eval deployments shop/web          or "eval deployments shop", "eval deployments", "eval edges deployments shop/web side=client"
+///   shop/web success=90 failure=10 p50=7.5 p99=- state=ok      in order and complete; only the keys given are compared
+/// eval nodes n1
+///   fails: cannot tell
+/// </code>
+/// </summary>
+internal sealed class TrafficScript
+{
+    private readonly List<string> _meshes = [];
+    private readonly Dictionary<ObjectRef, ClusterObject> _objects = [];
+    private readonly Dictionary<ObjectKey, List<string>> _services = [];
+    private readonly ScriptedSource _source = new();
+    private bool _hasCluster = true;
+    private int _evaluations;
+
+    public static async Task RunAsync(string file)
+    {
+        TrafficScript script = new();
+        string[] lines = await File.ReadAllLinesAsync(file);
+        for (int i = 0; i < lines.Length;)
+        {
+            int first = i++;
+            string command = Clean(lines[first]);
+            if (command.Length == 0)
+            {
+                continue;
+            }
+
+            Assert.False(char.IsWhiteSpace(lines[first][0]), $"{file}:{first + 1}: a command begins at the margin");
+            List<string> body = [];
+            for (; i < lines.Length && (lines[i].Length == 0 || char.IsWhiteSpace(lines[i][0]) || lines[i][0] == '#'); i++)
+            {
+                if (Clean(lines[i]) is { Length: > 0 } line)
+                {
+                    body.Add(line);
+                }
+            }
+
+            try
+            {
+                await script.RunAsync(command.Split(' ', StringSplitOptions.RemoveEmptyEntries), body);
+            }
+            catch (Exception e)
+            {
+                throw new InvalidOperationException($"{Path.GetFileName(file)}:{first + 1}: {command}\n{e.Message}", e);
+            }
+        }
+
+        Assert.True(script._evaluations > 0, $"{file} evaluates nothing");
+    }
+
+    private static string Clean(string line) => line.Split(" #")[0].Trim() is var text && text.StartsWith('#') ? "" : text;
+
+    private async Task RunAsync(string[] command, List<string> body)
+    {
+        switch (command)
+        {
+            case ["mesh", .. var names]:
+                _meshes.AddRange(names);
+                break;
+            case ["pods", "none"]:
+                _hasCluster = false;
+                break;
+            case ["pods"]:
+                body.ForEach(AddPod);
+                break;
+            case ["load"]:
+                body.ForEach(_source.Load);
+                break;
+            case ["eval", .. var question]:
+                _evaluations++;
+                await EvaluateAsync(question, body);
+                break;
+            default:
+                Assert.Fail("no such command");
+                break;
+        }
+    }
+
+    private void AddPod(string line)
+    {
+        string[] words = line.Split(' ', StringSplitOptions.RemoveEmptyEntries);
+        string[] name = words[0].Split('/');
+        string @namespace = name[0];
+        Put(new(ResourceKind.Namespace, "", @namespace), null);
+        string[] owners = [.. words[1..].Where(word => word.Contains('/') && !word.Contains('='))];
+        for (int i = 0; i < owners.Length; i++)
+        {
+            string[] owner = owners[i].Split('/');
+            if (ResourceKind.FromKind(owner[0]) is { } kind)
+            {
+                Put(new(kind, @namespace, owner[1]), i + 1 < owners.Length ? Owner(owners[i + 1]) : null);
+            }
+        }
+
+        Dictionary<string, string> options = words[1..].Where(word => word.Contains('=')).ToDictionary(word => word.Split('=')[0], word => word.Split('=', 2)[1]);
+        if (options.GetValueOrDefault("node") is { } node)
+        {
+            Put(new(ResourceKind.Node, "", node), null);
+        }
+
+        if (options.GetValueOrDefault("service") is { } service)
+        {
+            Put(new(ResourceKind.Service, @namespace, service), null);
+            _services.TryAdd(new(@namespace, service), []);
+            _services[new(@namespace, service)].Add(name[1]);
+        }
+
+        if (name[1] != "-")
+        {
+            ObjectKey key = new(@namespace, name[1]);
+            _objects[new(ResourceKind.Pod, key)] =
+                new Pod(key, Labels, owners.Length > 0 ? Owner(owners[0]) : null, options.GetValueOrDefault("node", ""), "Running", "10.0.0.1");
+        }
+    }
+
+    private static readonly Dictionary<string, string> Labels = [];
+
+    private static ObjectOwner Owner(string text) => new(text.Split('/')[0], text.Split('/')[1]);
+
+    private void Put(ObjectRef reference, ObjectOwner? owner) => _objects[reference] = new ClusterObject(reference.Key, Labels, owner);
+
+    private ClusterSnapshot Snapshot() => new(
+        _objects.GroupBy(pair => pair.Key.Kind).ToDictionary(group => group.Key, group => (IReadOnlyCollection<ClusterObject>)[.. group.Select(pair => pair.Value)]),
+        [.. _services.Select(pair => new EndpointSlice(new(pair.Key.Namespace, pair.Key.Name + "-x"), pair.Key.Name, pair.Value))]);
+
+    private async Task EvaluateAsync(string[] question, List<string> expected)
+    {
+        MeshDescriptor[] meshes = [.. (_meshes.Count == 0 ? ["linkerd"] : _meshes).Select(TestMeshes.Get)];
+        using MeshMonitor monitor = new(meshes, _source, TimeProvider.System, NullLogger<MeshMonitor>.Instance);
+        await monitor.StartAsync(CancellationToken.None);
+        Cluster cluster = _hasCluster ? Cluster.Fixed(Snapshot()) : Cluster.Absent();
+        TrafficAggregator aggregator = new(_source, monitor, cluster, new WindowOptions(TimeSpan.FromSeconds(30), TimeSpan.FromHours(1)));
+
+        bool edges = question[0] == "edges";
+        string[] words = edges ? question[1..] : question;
+        ResourceKind kind = ResourceKind.FromResource(words[0])!;
+        string[] of = words.Skip(1).FirstOrDefault(word => !word.Contains('='))?.Split('/') ?? [];
+        Dictionary<string, string> options = words.Where(word => word.Contains('=')).ToDictionary(word => word.Split('=')[0], word => word.Split('=')[1]);
+        string? @namespace = kind.Namespaced && of.Length > 0 ? of[0] : null;
+        string? name = kind.Namespaced ? of.ElementAtOrDefault(1) : of.ElementAtOrDefault(0);
+
+        IReadOnlyList<TrafficItem>? items;
+        try
+        {
+            items = edges
+                ? await aggregator.GetEdgesAsync(
+                    new ObjectRef(kind, @namespace ?? "", name!),
+                    null,
+                    options.TryGetValue("direction", out string? direction) ? Enum.Parse<Direction>(direction, ignoreCase: true) : null,
+                    options.TryGetValue("side", out string? side) ? Enum.Parse<Side>(side, ignoreCase: true) : null,
+                    CancellationToken.None)
+                : await aggregator.GetResourcesAsync(kind, @namespace, name, null, CancellationToken.None);
+        }
+        catch (NotTellableException e) when (expected is [var only] && only.StartsWith("fails: ", StringComparison.Ordinal))
+        {
+            Assert.Contains(only["fails: ".Length..], e.Message);
+            return;
+        }
+        finally
+        {
+            await monitor.StopAsync(CancellationToken.None);
+        }
+
+        if (expected is ["unknown"])
+        {
+            Assert.True(items is null or { Count: 0 }, "something is known of it");
+            return;
+        }
+
+        Assert.NotNull(items);
+        string actual = string.Join('\n', items.Select(Describe));
+        Assert.True(expected.Count == items.Count, $"expected {expected.Count} items, got {items.Count}:\n{actual}");
+        for (int i = 0; i < items.Count; i++)
+        {
+            Compare(expected[i], items[i], actual);
+        }
+    }
+
+    private static string Subject(TrafficItem item) => item.Edge is { } edge
+        ? $"{edge.Direction.ToString().ToLowerInvariant()} {edge.Peer.Kind}/{Join(edge.Peer)}"
+        : Join(item.Resource);
+
+    private static string Join(ObjectRef reference) => reference.Namespace.Length == 0 ? reference.Name : $"{reference.Namespace}/{reference.Name}";
+
+    private static string Describe(TrafficItem item) =>
+        $"  {Subject(item)} success={item.Success} failure={item.Failure} p50={item.P50?.ToString(CultureInfo.InvariantCulture) ?? "-"} p90={item.P90} p99={item.P99} "
+        + $"state={item.State.ToString().ToLowerInvariant()} side={item.Side.ToString().ToLowerInvariant()} mesh={item.Mesh} ({item.Reason})";
+
+    private static void Compare(string expected, TrafficItem item, string actual)
+    {
+        string[] words = expected.Split(' ', StringSplitOptions.RemoveEmptyEntries);
+        Assert.True(string.Join(' ', words.TakeWhile(word => !word.Contains('='))) == Subject(item), $"expected {expected}\ngot\n{actual}");
+        foreach (string word in words.Where(word => word.Contains('=')))
+        {
+            string value = word.Split('=')[1];
+            bool holds = word.Split('=')[0] switch
+            {
+                "success" => Near(item.Success, value),
+                "failure" => Near(item.Failure, value),
+                "p50" => Near(item.P50, value),
+                "p90" => Near(item.P90, value),
+                "p99" => Near(item.P99, value),
+                "state" => item.State.ToString().Equals(value, StringComparison.OrdinalIgnoreCase),
+                "side" => item.Side.ToString().Equals(value, StringComparison.OrdinalIgnoreCase),
+                "mesh" => (item.Mesh ?? "-") == value,
+                _ => throw new InvalidOperationException($"no such key: {word}"),
+            };
+            Assert.True(holds, $"expected {word} of\n  {expected}\ngot\n{actual}");
+        }
+    }
+
+    private static bool Near(double? actual, string expected) => expected == "-"
+        ? actual is null
+        : actual is { } value && Math.Abs(value - double.Parse(expected, CultureInfo.InvariantCulture)) < 1e-9;
+}

@@ -1,3 +1,5 @@
+using System.Collections.Frozen;
+
 namespace SmiMetrics.Meshes;
 
 /// <summary>What one mesh exports to Prometheus: facts, no queries. Read from YAML by <c>DescriptorReader</c>.</summary>
@@ -20,7 +22,7 @@ internal sealed record MeshDescriptor(
 /// <param name="Failures">A separate counter of failed requests (service graphs); then success is requests minus failures.</param>
 /// <param name="Where">Matchers that every query of this side carries: which side it is, and what must not count.</param>
 /// <param name="Latency">The latency histogram; null when the mesh has none.</param>
-/// <param name="Destination">How these series name the receiver.</param>
+/// <param name="Destination">How these series name the receiver; <see cref="Identity.None"/> when they do not.</param>
 /// <param name="Source">How they name the sender; null when they do not.</param>
 internal sealed record MeshSide(
     string Requests,
@@ -36,30 +38,36 @@ internal sealed record MeshSide(
 /// <param name="Where">Its matchers; those of the side unless the descriptor gives it others.</param>
 internal sealed record LatencyHistogram(string Series, double MillisecondsPerUnit, IReadOnlyList<Matcher> Where);
 
-/// <summary>Whether a request, described by the labels of its counter, succeeded.</summary>
-internal enum RequestOutcome
-{
-    Success,
-    Failure,
-
-    /// <summary>Neither: the descriptor defines both, and this is another thing.</summary>
-    Uncounted,
-}
-
-/// <summary>
-/// Success and failure as lists of alternatives, each a list of matchers that must all hold. Where only one list is given the
-/// other outcome is everything else; where both match, failure wins.
-/// </summary>
-internal sealed record Outcome(IReadOnlyList<IReadOnlyList<Matcher>>? Success, IReadOnlyList<IReadOnlyList<Matcher>>? Failure);
-
 /// <summary>How the labels of a series name one end of a request.</summary>
 /// <param name="NamespaceLabel">The label with the namespace, which is also how <c>namespaces</c> are told; null when no label has it.</param>
-/// <param name="Means">For each kind (plural name, as in <c>deployments</c>) how objects of it are named. A kind not here cannot be told.</param>
+/// <param name="Means">
+/// For each kind (plural name, as in <c>deployments</c>) how objects of it are named; <c>namespaces</c> too, by its label or in a pattern.
+/// A kind not here cannot be told.
+/// </param>
 /// <param name="Encoding">Characters that the mesh replaces in names before they become label values (OSM's <c>-</c> to <c>_</c>).</param>
 internal sealed record Identity(
     string? NamespaceLabel,
     IReadOnlyDictionary<string, IdentityMeans> Means,
-    IReadOnlyDictionary<char, char> Encoding);
+    IReadOnlyDictionary<char, char> Encoding)
+{
+    /// <summary>Names nobody: a client's series that do not say whom they called (Beyla).</summary>
+    public static readonly Identity None = new(null, FrozenDictionary<string, IdentityMeans>.Empty, FrozenDictionary<char, char>.Empty);
+
+    /// <summary>
+    /// The label value that stands for a name, for use in matchers. It cannot be undone by replacing back (<c>a-b</c> and <c>a_b</c>
+    /// become the same): encode the names that exist and compare.
+    /// </summary>
+    public string Encode(string name) =>
+        Encoding.Count == 0
+            ? name
+            : string.Create(name.Length, (name, Encoding), static (encoded, from) =>
+            {
+                for (int at = 0; at < encoded.Length; at++)
+                {
+                    encoded[at] = from.Encoding.GetValueOrDefault(from.name[at], from.name[at]);
+                }
+            });
+}
 
 /// <summary>One way in which labels name an object.</summary>
 internal abstract record IdentityMeans
@@ -76,7 +84,10 @@ internal abstract record IdentityMeans
     /// <summary>A label holds the name of a workload of some kind, which only the cluster knows (Istio).</summary>
     public sealed record NameOnly(string NameLabel, string NamespaceLabel) : IdentityMeans;
 
-    /// <summary>A label holds several names packed into one (Kuma, Traefik).</summary>
+    /// <summary>
+    /// A label holds several names packed into one (Kuma, Traefik). The namespace is the pattern's <c>{namespaces}</c>, or
+    /// <see cref="Identity.NamespaceLabel"/> where the pattern has none.
+    /// </summary>
     public sealed record Packed(string LabelName, NamePattern Pattern) : IdentityMeans;
 
     /// <summary>Through the pod that the series name, and the cluster's knowledge of whose pod it is.</summary>

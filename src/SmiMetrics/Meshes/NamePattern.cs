@@ -1,3 +1,5 @@
+using System.Text;
+
 namespace SmiMetrics.Meshes;
 
 /// <summary>
@@ -7,4 +9,353 @@ namespace SmiMetrics.Meshes;
 /// </summary>
 internal sealed class NamePattern
 {
+    /// <summary>Longer values match nothing: no two Kubernetes names with their separators come to this.</summary>
+    public const int MaxValueLength = 512;
+
+    /// <summary>How many assignments <see cref="Match"/> yields at most; ten hyphens in each of two names give 231.</summary>
+    public const int MaxAssignments = 1000;
+
+    private readonly string _text;
+    private readonly IReadOnlyList<Part> _parts;
+
+    private NamePattern(string text, IReadOnlyList<Part> parts)
+    {
+        _text = text;
+        _parts = parts;
+        Kinds = [.. parts.OfType<Name>().Select(name => name.Kind)];
+    }
+
+    /// <summary>The kinds whose names are in it, in the order of the text, each once.</summary>
+    public IReadOnlyList<string> Kinds { get; }
+
+    /// <exception cref="FormatException">With the reason.</exception>
+    public static NamePattern Parse(string text)
+    {
+        int at = 0;
+        IReadOnlyList<Part> parts = ReadParts(text, ref at, optional: false);
+        RefuseNeighbours(parts, canStart: true);
+        NamePattern pattern = new(text, parts);
+        if (pattern.Kinds.Count == 0)
+        {
+            throw new FormatException("it names nothing: it has no placeholder of a kind, such as {services}");
+        }
+
+        return pattern.Kinds.GroupBy(kind => kind).FirstOrDefault(kind => kind.Count() > 1) is { } twice
+            ? throw new FormatException($"it has {{{twice.Key}}} twice")
+            : pattern;
+    }
+
+    /// <summary>
+    /// Every way to read names out of a value, without duplicates, shorter names first. Where a separator can also be part of a name
+    /// there are several, of which the right one is that whose objects exist. Lazy, and bounded in work whatever the value.
+    /// </summary>
+    /// <returns>Dictionaries from each of <see cref="Kinds"/> to its name; none when the value does not fit.</returns>
+    public IEnumerable<IReadOnlyDictionary<string, string>> Match(string value)
+    {
+        if (value.Length > MaxValueLength)
+        {
+            return [];
+        }
+
+        // From which positions the rest of the pattern can still reach the end of the value. Following only those, every path
+        // leads to an assignment, so that no value can make us search long for nothing.
+        bool[][] alive = new bool[_parts.Count + 1][];
+        alive[^1] = new bool[value.Length + 1];
+        alive[^1][^1] = true;
+        for (int part = _parts.Count - 1; part >= 0; part--)
+        {
+            alive[part] = _parts[part].Before(value, alive[part + 1]);
+        }
+
+        bool[] start = new bool[value.Length + 1];
+        start[0] = alive[0][0];
+        return Assignments(value, alive, 0, start, []).Take(MaxAssignments);
+    }
+
+    /// <summary>
+    /// The RE2 text of the values that hold these names, whatever the others. It is not anchored; matchers are.
+    /// </summary>
+    /// <param name="known">Names by kind; all of them kinds of this pattern.</param>
+    /// <exception cref="ArgumentException">
+    /// A name of a kind that is not in the pattern: left out silently it would be a restriction that does not restrict.
+    /// </exception>
+    public string ToRegex(IReadOnlyDictionary<string, string> known)
+    {
+        if (known.Keys.FirstOrDefault(kind => !Kinds.Contains(kind)) is { } stranger)
+        {
+            throw new ArgumentException($"{_text} does not name {stranger}", nameof(known));
+        }
+
+        return string.Concat(_parts.Select(part => part.Regex(known)));
+    }
+
+    public override string ToString() => _text;
+
+    // All positions are followed at once, except that different names go different ways: so no assignment comes twice.
+    private IEnumerable<IReadOnlyDictionary<string, string>> Assignments(string value, bool[][] alive, int part, bool[] positions, string[] names)
+    {
+        for (; part < _parts.Count && _parts[part] is not Name; part++)
+        {
+            positions = Both(_parts[part].After(value, positions), alive[part + 1]);
+        }
+
+        if (!positions.Contains(true))
+        {
+            yield break;
+        }
+
+        if (part == _parts.Count)
+        {
+            yield return Kinds.Zip(names).ToDictionary(pair => pair.First, pair => pair.Second);
+            yield break;
+        }
+
+        foreach ((string name, bool[] ends) in ((Name)_parts[part]).Readings(value, positions, alive[part + 1]))
+        {
+            foreach (IReadOnlyDictionary<string, string> assignment in Assignments(value, alive, part + 1, ends, [.. names, name]))
+            {
+                yield return assignment;
+            }
+        }
+    }
+
+    private static bool[] Both(bool[] one, bool[] other) => [.. one.Zip(other, (left, right) => left && right)];
+
+    private static List<Part> ReadParts(string text, ref int at, bool optional)
+    {
+        List<Part> parts = [];
+        while (at < text.Length)
+        {
+            int next = text.AsSpan(at).IndexOfAny("{}[]");
+            if (next != 0)
+            {
+                int end = next < 0 ? text.Length : at + next;
+                parts.Add(new Literal(text[at..end]));
+                at = end;
+                continue;
+            }
+
+            switch (text[at++])
+            {
+                case '{':
+                    parts.Add(ReadPlaceholder(text, ref at, optional));
+                    break;
+                case '[' when optional:
+                    throw new FormatException("there are brackets within brackets");
+                case '[':
+                    parts.Add(new Optional(ReadParts(text, ref at, optional: true)));
+                    break;
+                case ']' when optional && parts.Count > 0:
+                    return parts;
+                case ']':
+                    throw new FormatException(optional ? "there is nothing within []" : "']' closes nothing");
+                default:
+                    throw new FormatException("'}' closes nothing");
+            }
+        }
+
+        return optional ? throw new FormatException("'[' is not closed") : parts;
+    }
+
+    private static Part ReadPlaceholder(string text, ref int at, bool optional)
+    {
+        int close = text.IndexOf('}', at);
+        if (close < 0)
+        {
+            throw new FormatException("'{' is not closed");
+        }
+
+        string name = text[at..close];
+        at = close + 1;
+        return name switch
+        {
+            "*" => new Anything(),
+            "hex" => new Hexadecimal(),
+            _ when !KindNames.All.Contains(name) => throw new FormatException(
+                $"{{{name}}} is no placeholder; there are {{*}}, {{hex}} and the kinds: {string.Join(", ", KindNames.All)}"),
+            _ when optional => throw new FormatException($"{{{name}}} is in brackets, but a name must not be missing"),
+            _ => new Name(name),
+        };
+    }
+
+    // Returns whether what follows may begin with a placeholder.
+    private static bool RefuseNeighbours(IReadOnlyList<Part> parts, bool canStart)
+    {
+        foreach (Part part in parts)
+        {
+            switch (part)
+            {
+                case Literal:
+                    canStart = true;
+                    break;
+                case Optional group:
+                    canStart &= RefuseNeighbours(group.Parts, canStart);
+                    break;
+                case var _ when !canStart:
+                    throw new FormatException("two placeholders stand together, with nothing that ends the first");
+                default:
+                    canStart = false;
+                    break;
+            }
+        }
+
+        return canStart;
+    }
+
+    private abstract record Part
+    {
+        /// <summary>Where this part may end when it begins at one of these positions.</summary>
+        public abstract bool[] After(string value, bool[] starts);
+
+        /// <summary>Where this part may begin when it ends at one of these positions.</summary>
+        public abstract bool[] Before(string value, bool[] ends);
+
+        public abstract string Regex(IReadOnlyDictionary<string, string> known);
+
+        protected static bool[] Positions(string value, Func<int, bool> at) => [.. Enumerable.Range(0, value.Length + 1).Select(at)];
+    }
+
+    private sealed record Literal(string Text) : Part
+    {
+        public override bool[] After(string value, bool[] starts) =>
+            Positions(value, end => end >= Text.Length && starts[end - Text.Length] && IsAt(value, end - Text.Length));
+
+        public override bool[] Before(string value, bool[] ends) =>
+            Positions(value, start => IsAt(value, start) && ends[start + Text.Length]);
+
+        public override string Regex(IReadOnlyDictionary<string, string> known) => AnchoredRegex.Escape(Text);
+
+        private bool IsAt(string value, int start) => value.AsSpan(start).StartsWith(Text, StringComparison.Ordinal);
+    }
+
+    private sealed record Anything : Part
+    {
+        public override bool[] After(string value, bool[] starts)
+        {
+            int first = Array.IndexOf(starts, true);
+            return Positions(value, end => first >= 0 && end >= first);
+        }
+
+        public override bool[] Before(string value, bool[] ends)
+        {
+            int last = Array.LastIndexOf(ends, true);
+            return Positions(value, start => start <= last);
+        }
+
+        public override string Regex(IReadOnlyDictionary<string, string> known) => ".*";
+    }
+
+    private sealed record Hexadecimal : Part
+    {
+        private const int Digits = 16;
+
+        public override bool[] After(string value, bool[] starts) =>
+            Positions(value, end => end >= Digits && starts[end - Digits] && IsAt(value, end - Digits));
+
+        public override bool[] Before(string value, bool[] ends) =>
+            Positions(value, start => IsAt(value, start) && ends[start + Digits]);
+
+        public override string Regex(IReadOnlyDictionary<string, string> known) => "[0-9a-f]{16}";
+
+        private static bool IsAt(string value, int start) =>
+            start + Digits <= value.Length && value.Skip(start).Take(Digits).All(char.IsAsciiHexDigitLower);
+    }
+
+    private sealed record Optional(IReadOnlyList<Part> Parts) : Part
+    {
+        public override bool[] After(string value, bool[] starts) =>
+            Either(starts, Parts.Aggregate(starts, (positions, part) => part.After(value, positions)));
+
+        public override bool[] Before(string value, bool[] ends) =>
+            Either(ends, Parts.Reverse().Aggregate(ends, (positions, part) => part.Before(value, positions)));
+
+        public override string Regex(IReadOnlyDictionary<string, string> known) =>
+            $"(?:{string.Concat(Parts.Select(part => part.Regex(known)))})?";
+
+        private static bool[] Either(bool[] one, bool[] other) => [.. one.Zip(other, (left, right) => left || right)];
+    }
+
+    /// <summary>A name as Kubernetes allows it: namespaces and Services have DNS labels, everything else may have dots and be longer.</summary>
+    private sealed record Name(string Kind) : Part
+    {
+        private readonly bool _dots = Kind is not (KindNames.Namespaces or KindNames.Services);
+
+        public override bool[] After(string value, bool[] starts)
+        {
+            bool[] ends = new bool[value.Length + 1];
+            foreach ((_, int end) in Spans(value, starts))
+            {
+                ends[end] = true;
+            }
+
+            return ends;
+        }
+
+        public override bool[] Before(string value, bool[] ends)
+        {
+            bool[] starts = new bool[value.Length + 1];
+            foreach ((int start, int end) in Spans(value, Positions(value, _ => true)))
+            {
+                starts[start] |= ends[end];
+            }
+
+            return starts;
+        }
+
+        /// <summary>The different names that stand at these positions, each with the positions where it may end.</summary>
+        public IEnumerable<(string Text, bool[] Ends)> Readings(string value, bool[] starts, bool[] ends)
+        {
+            Dictionary<string, bool[]> readings = [];
+            foreach ((int start, int end) in Spans(value, starts))
+            {
+                if (!ends[end])
+                {
+                    continue;
+                }
+
+                string text = value[start..end];
+                if (!readings.TryGetValue(text, out bool[]? positions))
+                {
+                    if (readings.Count == MaxAssignments)
+                    {
+                        // More would not be yielded anyway: each leads to an assignment of its own.
+                        continue;
+                    }
+
+                    readings.Add(text, positions = new bool[value.Length + 1]);
+                }
+
+                positions[end] = true;
+            }
+
+            return readings.OrderBy(reading => reading.Key.Length).Select(reading => (reading.Key, reading.Value));
+        }
+
+        public override string Regex(IReadOnlyDictionary<string, string> known) =>
+            known.TryGetValue(Kind, out string? name)
+                ? AnchoredRegex.Escape(name)
+                : _dots ? "[a-z0-9](?:[-a-z0-9.]*[a-z0-9])?" : "[a-z0-9](?:[-a-z0-9]*[a-z0-9])?";
+
+        private IEnumerable<(int Start, int End)> Spans(string value, bool[] starts)
+        {
+            int longest = _dots ? 253 : 63;
+            for (int start = 0; start < value.Length; start++)
+            {
+                if (!starts[start] || !Names.IsLowerAlphanumeric(value[start]))
+                {
+                    continue;
+                }
+
+                for (int end = start + 1; end <= value.Length && end - start <= longest && IsNameCharacter(value[end - 1]); end++)
+                {
+                    if (Names.IsLowerAlphanumeric(value[end - 1]))
+                    {
+                        yield return (start, end);
+                    }
+                }
+            }
+        }
+
+        private bool IsNameCharacter(char character) => Names.IsLowerAlphanumeric(character) || character == '-' || (_dots && character == '.');
+    }
 }

@@ -1,0 +1,46 @@
+namespace SmiMetrics.Meshes;
+
+/// <summary>What Prometheus and Kubernetes accept as names.</summary>
+internal static class Names
+{
+    /// <summary>A label name (prometheus <c>model/labels</c>, without the quoted UTF-8 names of Prometheus 3).</summary>
+    public static bool IsLabel(string text) => IsIdentifier(text, colons: false);
+
+    /// <summary>A metric name: as a label's, with colons.</summary>
+    public static bool IsMetric(string text) => IsIdentifier(text, colons: true);
+
+    /// <summary>RFC 1123's label, as Kubernetes demands of names.</summary>
+    public static bool IsDnsLabel(string text) =>
+        text.Length is > 0 and <= 63
+        && text.All(character => IsLowerAlphanumeric(character) || character == '-')
+        && text[0] != '-'
+        && text[^1] != '-';
+
+    public static bool IsLowerAlphanumeric(char character) => char.IsAsciiLetterLower(character) || char.IsAsciiDigit(character);
+
+    private static bool IsIdentifier(string text, bool colons) =>
+        text.Length > 0
+        && !char.IsAsciiDigit(text[0])
+        && text.All(character => char.IsAsciiLetterOrDigit(character) || character == '_' || (colons && character == ':'));
+}
+
+/// <summary>
+/// The kinds that a descriptor may speak of, by their plural names. Meshes know of no Kubernetes types, so the names stand here
+/// again; a test compares the two lists.
+/// </summary>
+internal static class KindNames
+{
+    public const string Namespaces = "namespaces";
+    public const string Nodes = "nodes";
+    public const string Pods = "pods";
+    public const string Services = "services";
+    public const string ReplicaSets = "replicasets";
+
+    /// <summary>What owns pods.</summary>
+    public static readonly IReadOnlyList<string> Workloads =
+        ["deployments", "statefulsets", "daemonsets", ReplicaSets, "replicationcontrollers", "jobs", "cronjobs"];
+
+    public static readonly IReadOnlyList<string> All = [Namespaces, Nodes, Pods, Services, .. Workloads];
+
+    public static bool IsNamespaced(string kind) => kind is not (Namespaces or Nodes);
+}

@@ -1,0 +1,122 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace SmiMetrics.Kubernetes;
+
+/// <summary>
+/// Any object of the Kubernetes API, reduced to the fields that we keep of some kind; the reader skips the rest. It lives no
+/// longer than the page or the line that it came in.
+/// </summary>
+internal sealed class KubeObject
+{
+    public KubeMetadata? Metadata { get; init; }
+
+    /// <summary>Of a pod.</summary>
+    public KubePodSpec? Spec { get; init; }
+
+    /// <summary>Of a pod.</summary>
+    [JsonConverter(typeof(KubePodStatusConverter))]
+    public KubePodStatus? Status { get; init; }
+
+    /// <summary>Of an EndpointSlice.</summary>
+    public List<KubeEndpoint>? Endpoints { get; init; }
+
+    /// <summary>Of a ConfigMap.</summary>
+    public Dictionary<string, string>? Data { get; init; }
+
+    /// <summary>Of a metav1.Status, which takes the object's place in an event of type ERROR and in the body of a failure.</summary>
+    public int? Code { get; init; }
+
+    /// <inheritdoc cref="Code"/>
+    public string? Message { get; init; }
+}
+
+internal sealed class KubeMetadata
+{
+    public string? Namespace { get; init; }
+
+    public string? Name { get; init; }
+
+    public string? ResourceVersion { get; init; }
+
+    /// <summary>Of a list: the token that asks for the next page.</summary>
+    public string? Continue { get; init; }
+
+    public Dictionary<string, string>? Labels { get; init; }
+
+    public List<KubeOwnerReference>? OwnerReferences { get; init; }
+}
+
+internal sealed class KubeOwnerReference
+{
+    public string? ApiVersion { get; init; }
+
+    public string? Kind { get; init; }
+
+    public string? Name { get; init; }
+
+    public bool? Controller { get; init; }
+}
+
+internal sealed class KubePodSpec
+{
+    public string? NodeName { get; init; }
+}
+
+internal sealed class KubePodStatus
+{
+    public string? Phase { get; init; }
+
+    [JsonPropertyName("podIP")]
+    public string? PodIp { get; init; }
+}
+
+internal sealed class KubeEndpoint
+{
+    public KubeTargetReference? TargetRef { get; init; }
+}
+
+internal sealed class KubeTargetReference
+{
+    public string? Kind { get; init; }
+
+    public string? Name { get; init; }
+}
+
+internal sealed class KubeList
+{
+    public KubeMetadata? Metadata { get; init; }
+
+    public List<KubeObject>? Items { get; init; }
+}
+
+internal sealed class KubeEvent
+{
+    public string? Type { get; init; }
+
+    public KubeObject? Object { get; init; }
+}
+
+/// <summary>The field <c>status</c> is an object in a pod, but in a metav1.Status it is the text <c>Failure</c>.</summary>
+internal sealed class KubePodStatusConverter : JsonConverter<KubePodStatus>
+{
+    public override KubePodStatus? Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options)
+    {
+        if (reader.TokenType == JsonTokenType.StartObject)
+        {
+            return JsonSerializer.Deserialize(ref reader, KubeJson.Default.KubePodStatus);
+        }
+
+        reader.Skip();
+        return null;
+    }
+
+    public override void Write(Utf8JsonWriter writer, KubePodStatus value, JsonSerializerOptions options) =>
+        throw new NotSupportedException("Objects are only read.");
+}
+
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, GenerationMode = JsonSourceGenerationMode.Metadata)]
+[JsonSerializable(typeof(KubeList))]
+[JsonSerializable(typeof(KubeEvent))]
+[JsonSerializable(typeof(KubePodStatus))]
+internal sealed partial class KubeJson : JsonSerializerContext;

@@ -1,0 +1,268 @@
+using System.Globalization;
+using System.Text.Json.Nodes;
+using SmiMetrics.EndToEnd.Harness;
+using SmiMetrics.EndToEnd.Mesh;
+
+namespace SmiMetrics.EndToEnd;
+
+/// <summary>The main job, for one mesh: what kubectl reads through kube-apiserver is the traffic that was made.</summary>
+public abstract class GoldenMetricsTests(World world) : WorldTest(world)
+{
+    // The server asks about "now", so a scrape that ends while it asks may be missing from its answer and present in ours.
+    private const int Attempts = 4;
+
+    public static TheoryData<string> Resources => new(MeshUnderTest.Resources);
+
+    public static TheoryData<string> NamespacedResources => new(MeshUnderTest.NamespacedResources);
+
+    internal abstract MeshUnderTest Mesh { get; }
+
+    public override async ValueTask InitializeAsync()
+    {
+        await base.InitializeAsync();
+        await World.RouteToAsync(Mesh, Token);
+    }
+
+    [Theory]
+    [MemberData(nameof(Resources))]
+    public async Task Every_resource_has_the_counts_of_the_traffic_it_received(string resource)
+    {
+        Assert.NotEmpty(Mesh.Targets(resource));
+        foreach (Target target in Mesh.Targets(resource).Where(IsTold))
+        {
+            TrafficItem item = await GetAsync(target.Path);
+            item.AssertShape("v1alpha2", World.Window, Mesh.Name);
+            item.AssertResource(target);
+            Assert.Equal("ok", item.State);
+            item.AssertCounts(Mesh.Received(target), $"{target}");
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Resources))]
+    public async Task Every_resource_has_the_percentiles_that_Prometheus_calculates(string resource)
+    {
+        foreach (Target target in Mesh.Targets(resource).Where(IsTold))
+        {
+            await AssertPercentilesAsync(async () => [(await GetAsync(target.Path), Mesh.Buckets(target))], $"{target}");
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(NamespacedResources))]
+    public async Task A_list_of_a_namespace_has_its_numbers_and_no_others(string resource)
+    {
+        foreach (string @namespace in new[] { Mesh.Topology.First, Mesh.Topology.Second, Topology.Outside })
+        {
+            IReadOnlyList<TrafficItem> items = await ListAsync($"/namespaces/{@namespace}/{resource}");
+            Assert.All(items, item => Assert.Equal(@namespace, item.Namespace));
+            AssertItems(items, [.. Mesh.AllTargets(resource).Where(target => target.Namespace == @namespace)]);
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Resources))]
+    public async Task A_list_of_the_cluster_has_the_numbers_of_every_namespace(string resource)
+    {
+        AssertItems(await ListAsync($"/{resource}"), [.. Mesh.AllTargets(resource)]);
+    }
+
+    [Fact]
+    public async Task Edges_name_every_peer_once_in_each_direction()
+    {
+        foreach (Target target in Mesh.ResourcesWithEdges.SelectMany(Mesh.AllTargets).Where(IsTold))
+        {
+            Dictionary<string, ExpectedEdge> expected = Mesh.Edges(target).Where(IsTold).ToDictionary(edge => edge.Key);
+            TrafficItem[] items = [.. (await ListAsync($"{target.Path}/edges")).Where(item => IsTold(item) && !IsToItself(target, item))];
+            Assert.True(
+                expected.Keys.Order(StringComparer.Ordinal).SequenceEqual(items.Select(item => item.EdgeKey).Order(StringComparer.Ordinal)),
+                $"edges of {target}\n  expected: {string.Join("; ", expected.Keys.Order())}\n  reported: {string.Join("; ", items.Select(item => item.EdgeKey).Order())}");
+            foreach (TrafficItem item in items)
+            {
+                ExpectedEdge edge = expected[item.EdgeKey];
+                item.AssertShape("v1alpha2", World.Window, Mesh.Name);
+                item.AssertResource(target);
+                Assert.Equal(edge.PeerApiVersion, item.Json["edge"]!["resource"]!["apiVersion"]!.GetValue<string>());
+                Assert.Equal(edge.Side, item.Side);
+                item.AssertCounts(edge.Rates, $"{target} {edge.Key}");
+            }
+        }
+    }
+
+    [Fact]
+    public async Task Edges_have_the_percentiles_that_Prometheus_calculates()
+    {
+        Target[] targets =
+        [
+            Mesh.Find("deployments", Mesh.Topology.First, "web"),
+            Mesh.Find("deployments", Mesh.Topology.First, "api"),
+            Mesh.Find("statefulsets", Mesh.Topology.First, "db"),
+            Mesh.Find("namespaces", "", Mesh.Topology.Second),
+        ];
+        foreach (Target target in targets)
+        {
+            Dictionary<string, ExpectedEdge> expected = Mesh.Edges(target).Where(IsTold).ToDictionary(edge => edge.Key);
+            await AssertPercentilesAsync(
+                async () =>
+                [
+                    .. (await ListAsync($"{target.Path}/edges"))
+                        .Where(item => expected.ContainsKey(item.EdgeKey))
+                        .Select(item => (item, expected[item.EdgeKey].Buckets)),
+                ],
+                $"edges of {target}");
+        }
+    }
+
+    [Theory]
+    [InlineData("to")]
+    [InlineData("from")]
+    public async Task Edges_of_one_direction_can_be_asked_for(string direction)
+    {
+        Target web = Mesh.Find("deployments", Mesh.Topology.First, "web");
+        IReadOnlyList<TrafficItem> items = await ListAsync($"{web.Path}/edges?direction={direction}");
+        Assert.Equal(
+            Mesh.Edges(web).Where(edge => IsTold(edge) && edge.Direction == direction).Select(edge => edge.Key).Order(StringComparer.Ordinal),
+            items.Where(IsTold).Select(item => item.EdgeKey).Order(StringComparer.Ordinal));
+    }
+
+    [Theory]
+    [InlineData("10s")]
+    [InlineData("15s")]
+    public async Task An_explicit_window_is_the_one_used(string window)
+    {
+        Target api = Mesh.Find("deployments", Mesh.Topology.First, "api");
+        TrafficItem item = await GetAsync($"{api.Path}?window={window}");
+        item.AssertShape("v1alpha2", TimeSpan.FromSeconds(int.Parse(window[..^1], CultureInfo.InvariantCulture)), Mesh.Name);
+        item.AssertCounts(Mesh.Received(api), $"{api} in {window}");
+    }
+
+    [Theory]
+    [InlineData("v1alpha1")]
+    [InlineData("v1alpha2")]
+    public async Task Both_versions_answer_alike(string version)
+    {
+        Target api = Mesh.Find("deployments", Mesh.Topology.First, "api");
+        JsonNode answer = (await World.Admin.GetRawAsync($"/apis/metrics.smi-spec.io/{version}{api.Path}", Token)).Json;
+        TrafficItem item = new(answer);
+        item.AssertShape(version, World.Window, Mesh.Name);
+        item.AssertResource(api);
+        item.AssertCounts(Mesh.Received(api), $"{api} in {version}");
+    }
+
+    [Fact]
+    public async Task A_workload_without_traffic_is_idle_and_not_missing()
+    {
+        Workload idle = Mesh.Topology.Idle;
+        string list = $"/namespaces/{idle.Namespace}/deployments";
+        TrafficItem single = await GetAsync($"{list}/{idle.Name}");
+        TrafficItem listed = Assert.Single(await ListAsync(list), item => item.Name == idle.Name);
+        foreach (TrafficItem item in new[] { single, listed })
+        {
+            Assert.Equal("idle", item.State);
+            Assert.All(Enumerable.Range(0, 5), index => Assert.Equal(0, item.Value(index)));
+        }
+
+        Assert.Empty(await ListAsync($"{list}/{idle.Name}/edges"));
+    }
+
+    /// <summary>Whether the mesh can tell this object's numbers from another's.</summary>
+    internal virtual bool IsTold(Target target) => true;
+
+    internal virtual bool IsTold(ExpectedEdge edge) => true;
+
+    internal virtual bool IsTold(TrafficItem edge) => true;
+
+    /// <summary>kubectl get --raw of one object.</summary>
+    internal async Task<TrafficItem> GetAsync(string path) => new((await World.Admin.GetRawAsync(Api + path, Token)).Json);
+
+    /// <summary>kubectl get --raw of a list.</summary>
+    internal async Task<IReadOnlyList<TrafficItem>> ListAsync(string path) => TrafficItem.ListOf((await World.Admin.GetRawAsync(Api + path, Token)).Json);
+
+    private static bool IsToItself(Target target, TrafficItem item) => target.Kind == "Namespace" && item.EdgeKey.EndsWith($"Namespace /{target.Name}", StringComparison.Ordinal);
+
+    private void AssertItems(IReadOnlyList<TrafficItem> items, IReadOnlyList<Target> targets)
+    {
+        Assert.Equal(items.Count, items.Select(item => (item.Kind, item.Namespace, item.Name)).Distinct().Count());
+        Dictionary<(string, string), Target> expected = targets.Where(target => Mesh.Received(target) != default).ToDictionary(target => (target.Namespace, target.Name));
+        foreach (Target target in expected.Values.Where(IsTold))
+        {
+            TrafficItem item = Assert.Single(items, item => (item.Namespace, item.Name) == (target.Namespace, target.Name));
+            item.AssertShape("v1alpha2", World.Window, Mesh.Name);
+            item.AssertResource(target);
+            item.AssertCounts(Mesh.Received(target), $"{target} in a list");
+        }
+
+        Assert.All(
+            items.Where(item => !expected.ContainsKey((item.Namespace, item.Name))),
+            item => Assert.True(item.IsWithoutTraffic && item.State == "idle", $"{item.Kind} {item.Namespace}/{item.Name} had no traffic\n{item}"));
+    }
+
+    private async Task AssertPercentilesAsync(Func<Task<(TrafficItem Item, string Buckets)[]>> ask, string what)
+    {
+        for (int attempt = 1; ; attempt++)
+        {
+            (TrafficItem Item, string Buckets)[] answers = await ask();
+            Assert.NotEmpty(answers);
+            try
+            {
+                foreach ((TrafficItem item, string buckets) in answers)
+                {
+                    List<double?> expected = [];
+                    foreach ((_, double quantile) in TrafficItem.Percentiles)
+                    {
+                        string promQl = $"histogram_quantile({quantile.ToString(CultureInfo.InvariantCulture)}, sum by (le) (increase({buckets}[{(int)item.Window.TotalSeconds}s])))";
+                        expected.Add(await World.Prometheus.QueryAsync(promQl, item.Timestamp, Token));
+                    }
+
+                    item.AssertPercentiles(expected, $"{what}, {buckets}");
+                }
+
+                return;
+            }
+            catch (Xunit.Sdk.XunitException) when (attempt < Attempts)
+            {
+                // Asked again, about a later moment.
+                await Task.Delay(TimeSpan.FromSeconds(1.3), TimeProvider.System, Token);
+            }
+        }
+    }
+}
+
+public sealed class LinkerdTests(World world) : GoldenMetricsTests(world)
+{
+    internal override MeshUnderTest Mesh => World.Linkerd;
+}
+
+public sealed class IstioTests(World world) : GoldenMetricsTests(world)
+{
+    internal override MeshUnderTest Mesh => World.Istio;
+
+    /// <summary>
+    /// Istio's series name <c>ledger</c>, not which. A server may know more through pods; what it must not do is to give one
+    /// the other's numbers and say nothing.
+    /// </summary>
+    [Theory]
+    [InlineData("deployments")]
+    [InlineData("statefulsets")]
+    public async Task A_name_that_two_workloads_share_is_never_attributed_silently(string resource)
+    {
+        Target ledger = Mesh.Find(resource, Mesh.Topology.First, "ledger");
+        TrafficItem item = await GetAsync(ledger.Path);
+        item.AssertResource(ledger);
+        if (item.State == "ok")
+        {
+            item.AssertCounts(Mesh.Received(ledger), $"{ledger}");
+        }
+        else
+        {
+            Assert.Equal("partial", item.State);
+            Assert.NotEmpty(item.Reason);
+        }
+    }
+
+    internal override bool IsTold(Target target) => target.Name != "ledger" || target.Kind == "Service";
+
+    internal override bool IsTold(ExpectedEdge edge) => edge.PeerName != "ledger";
+
+    internal override bool IsTold(TrafficItem edge) => !edge.EdgeKey.EndsWith("/ledger", StringComparison.Ordinal);
+}

@@ -1,0 +1,106 @@
+using System.Diagnostics;
+using System.Text.Json.Nodes;
+
+namespace SmiMetrics.EndToEnd.Harness;
+
+/// <summary>
+/// What a user installs, <c>apiservice/certificate.sh &amp;&amp; kubectl apply -k apiservice</c>, on a copy of that folder and with three
+/// things that a cluster without a network needs otherwise: the Service leads to localhost, the APIServices to the server's port,
+/// and there is no PodDisruptionBudget, whose API version kube-apiserver 1.20 does not know.
+/// </summary>
+internal sealed class Installation
+{
+    public static readonly IReadOnlyList<string> Versions = ["v1alpha1", "v1alpha2"];
+
+    private static readonly TimeSpan AvailableDeadline = TimeSpan.FromSeconds(45);
+
+    private readonly ControlPlane _controlPlane;
+    private readonly string _folder;
+
+    private Installation(ControlPlane controlPlane, string folder)
+    {
+        _controlPlane = controlPlane;
+        _folder = folder;
+    }
+
+    public string CertificateFile => Path.Combine(_folder, "tls", "tls.crt");
+
+    public string KeyFile => Path.Combine(_folder, "tls", "tls.key");
+
+    /// <summary>The authority that the APIServices trust.</summary>
+    public string Authority => File.ReadAllText(Path.Combine(_folder, "tls", "ca.crt"));
+
+    public static async Task<Installation> ApplyAsync(Workspace workspace, ControlPlane controlPlane, Kubectl kubectl, CancellationToken cancellationToken)
+    {
+        string folder = workspace.Folder("install/apiservice");
+        string source = Path.Combine(Workspace.Repository, "apiservice");
+        foreach (string file in Directory.EnumerateFiles(source))
+        {
+            File.Copy(file, Path.Combine(folder, Path.GetFileName(file)));
+        }
+
+        await RunAsync(Path.Combine(folder, "certificate.sh"), cancellationToken);
+        workspace.Write("install/overlay/kustomization.yaml", """
+            apiVersion: kustomize.config.k8s.io/v1beta1
+            kind: Kustomization
+            resources: [../apiservice]
+            patches:
+            - patch: |-
+                apiVersion: v1
+                kind: Service
+                metadata: {name: smi-metrics, namespace: smi-metrics}
+                spec: {$patch: replace, type: ExternalName, externalName: localhost}
+            - patch: |-
+                apiVersion: policy/v1
+                kind: PodDisruptionBudget
+                metadata: {name: smi-metrics, namespace: smi-metrics}
+                $patch: delete
+            """);
+        KubectlOutcome outcome = await kubectl.RunAsync(cancellationToken, "apply", "-k", workspace.PathOf("install/overlay"));
+        _ = outcome.Text;
+        return new Installation(controlPlane, folder);
+    }
+
+    /// <summary>Points both APIServices to this port and waits until kube-apiserver calls them available there.</summary>
+    public async Task RouteToAsync(SmiMetricsServer server, CancellationToken cancellationToken)
+    {
+        foreach (string version in Versions)
+        {
+            JsonObject patch = new() { ["spec"] = new JsonObject { ["service"] = new JsonObject { ["port"] = server.SecurePort } } };
+            await _controlPlane.Api.MergeAsync(PathOf(version), patch, cancellationToken);
+        }
+
+        await AvailableAsync(server, cancellationToken);
+    }
+
+    /// <summary>Waits until kube-apiserver has found the server usable, and discovery passes through it.</summary>
+    public async Task AvailableAsync(SmiMetricsServer server, CancellationToken cancellationToken)
+    {
+        foreach (string version in Versions)
+        {
+            await Eventually.SucceedsAsync(
+                $"APIService {version} is available",
+                AvailableDeadline,
+                async token =>
+                {
+                    JsonNode apiService = await _controlPlane.Api.GetAsync(PathOf(version), token);
+                    JsonNode? available = apiService["status"]?["conditions"]?.AsArray().SingleOrDefault(condition => condition!["type"]!.GetValue<string>() == "Available");
+                    Assert.True(available?["status"]!.GetValue<string>() == "True", $"{available?.ToJsonString()}");
+                    await _controlPlane.Api.GetAsync($"/apis/metrics.smi-spec.io/{version}", token);
+                },
+                () => server.Logs,
+                cancellationToken);
+        }
+    }
+
+    private static string PathOf(string version) => $"/apis/apiregistration.k8s.io/v1/apiservices/{version}.metrics.smi-spec.io";
+
+    private static async Task RunAsync(string script, CancellationToken cancellationToken)
+    {
+        using Process process = Process.Start(new ProcessStartInfo(script) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+        Task<string> output = process.StandardOutput.ReadToEndAsync(cancellationToken);
+        string error = await process.StandardError.ReadToEndAsync(cancellationToken);
+        await process.WaitForExitAsync(cancellationToken);
+        Assert.True(process.ExitCode == 0, $"{script}: status {process.ExitCode}\n{await output}{error}");
+    }
+}

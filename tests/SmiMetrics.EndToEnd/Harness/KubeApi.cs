@@ -1,0 +1,85 @@
+using System.Net;
+using System.Net.Http.Headers;
+using System.Security.Cryptography.X509Certificates;
+using System.Text;
+using System.Text.Json.Nodes;
+
+namespace SmiMetrics.EndToEnd.Harness;
+
+/// <summary>An HTTP answer, read whole.</summary>
+internal sealed record HttpAnswer(HttpStatusCode Code, string? ContentType, string Body)
+{
+    public JsonNode Json => JsonNode.Parse(Body)!;
+}
+
+/// <summary>Speaks HTTP to kube-apiserver, or to any other server of the test with a certificate of an authority of the test.</summary>
+internal sealed class KubeApi : IDisposable
+{
+    private readonly HttpClient _client;
+
+    public KubeApi(string url, KeyPair? identity, string authority)
+        : this(url, authority, identity is null ? null : SslClientCertificate(identity, []))
+    {
+    }
+
+    private KubeApi(string url, string authority, System.Net.Security.SslStreamCertificateContext? identity)
+    {
+        X509Certificate2 root = X509Certificate2.CreateFromPem(authority);
+        SocketsHttpHandler handler = new();
+        handler.SslOptions.ClientCertificateContext = identity;
+        handler.SslOptions.CertificateChainPolicy = new X509ChainPolicy
+        {
+            TrustMode = X509ChainTrustMode.CustomRootTrust,
+            RevocationMode = X509RevocationMode.NoCheck,
+            CustomTrustStore = { root },
+        };
+        _client = new HttpClient(handler) { BaseAddress = new Uri(url), Timeout = TimeSpan.FromSeconds(70) };
+    }
+
+    /// <summary>A client that sends more certificates after its own, as an attacker may.</summary>
+    public static KubeApi WithChain(string url, KeyPair identity, KeyPair[] further, string authority) =>
+        new(url, authority, SslClientCertificate(identity, further));
+
+    public async Task<string> GetTextAsync(string path, CancellationToken cancellationToken)
+    {
+        HttpAnswer answer = await SendAsync(HttpMethod.Get, path, null, [], cancellationToken);
+        return answer.Code == HttpStatusCode.OK ? answer.Body : throw new HttpRequestException($"GET {path}: {(int)answer.Code} {answer.Body}");
+    }
+
+    public async Task<JsonNode> GetAsync(string path, CancellationToken cancellationToken) => JsonNode.Parse(await GetTextAsync(path, cancellationToken))!;
+
+    /// <summary>Creates an object and returns it as the server has it, with its UID.</summary>
+    public Task<JsonNode> CreateAsync(string path, JsonNode body, CancellationToken cancellationToken) =>
+        WriteAsync(HttpMethod.Post, path, body, "application/json", cancellationToken);
+
+    public Task<JsonNode> MergeAsync(string path, JsonNode patch, CancellationToken cancellationToken) =>
+        WriteAsync(HttpMethod.Patch, path, patch, "application/merge-patch+json", cancellationToken);
+
+    /// <summary>Sends a request and returns whatever is answered.</summary>
+    public async Task<HttpAnswer> SendAsync(
+        HttpMethod method, string path, HttpContent? content, (string Name, string Value)[] headers, CancellationToken cancellationToken)
+    {
+        using HttpRequestMessage request = new(method, path) { Content = content };
+        foreach ((string name, string value) in headers)
+        {
+            request.Headers.TryAddWithoutValidation(name, value);
+        }
+
+        using HttpResponseMessage response = await _client.SendAsync(request, cancellationToken);
+        return new HttpAnswer(
+            response.StatusCode, response.Content.Headers.ContentType?.MediaType, await response.Content.ReadAsStringAsync(cancellationToken));
+    }
+
+    public void Dispose() => _client.Dispose();
+
+    private async Task<JsonNode> WriteAsync(HttpMethod method, string path, JsonNode body, string contentType, CancellationToken cancellationToken)
+    {
+        using StringContent content = new(body.ToJsonString(), Encoding.UTF8, new MediaTypeHeaderValue(contentType));
+        HttpAnswer answer = await SendAsync(method, path, content, [], cancellationToken);
+        return (int)answer.Code is >= 200 and < 300 ? answer.Json : throw new HttpRequestException($"{method} {path}: {(int)answer.Code} {answer.Body}");
+    }
+
+    private static System.Net.Security.SslStreamCertificateContext SslClientCertificate(KeyPair identity, KeyPair[] further) =>
+        System.Net.Security.SslStreamCertificateContext.Create(
+            identity.Load(), [.. further.Select(pair => X509Certificate2.CreateFromPem(pair.Certificate))], offline: true);
+}

@@ -1,0 +1,166 @@
+using System.Globalization;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using SmiMetrics.EndToEnd.Mesh;
+
+namespace SmiMetrics.EndToEnd.Harness;
+
+/// <summary>
+/// A real Prometheus that scrapes the simulated proxies every second, with relabelling that gives their series exactly the labels that
+/// Linkerd's and Istio's own scrape jobs give.
+/// </summary>
+internal sealed class PrometheusServer : IAsyncDisposable
+{
+    public static readonly TimeSpan ScrapeInterval = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan StartDeadline = TimeSpan.FromSeconds(60);
+
+    private readonly string _program;
+    private readonly Workspace _workspace;
+    private readonly int _port = Workspace.FreePort();
+    private readonly HttpClient _client;
+    private ChildProcess? _process;
+
+    private PrometheusServer(string program, Workspace workspace)
+    {
+        _program = program;
+        _workspace = workspace;
+        _client = new HttpClient { BaseAddress = new Uri(Url) };
+    }
+
+    public string Url => $"http://127.0.0.1:{_port}";
+
+    public string Logs => _process?.Tail ?? "";
+
+    /// <summary>Since when scrapes have come without a gap: windows that begin earlier have no exact expectation.</summary>
+    public DateTimeOffset SteadySince { get; private set; }
+
+    public static async Task<PrometheusServer> StartAsync(string program, Workspace workspace, SimulatedMesh mesh, CancellationToken cancellationToken)
+    {
+        workspace.Write("prometheus/prometheus.yml", Configuration(mesh));
+        foreach (IGrouping<string, ScrapeTarget> job in mesh.Targets.GroupBy(target => target.Job))
+        {
+            workspace.Write($"prometheus/{job.Key}.json", Discovery(job));
+        }
+
+        PrometheusServer server = new(program, workspace);
+        await server.StartAsync(cancellationToken);
+        return server;
+    }
+
+    /// <summary>Starts it (again, with its data), and waits until every proxy has been scraped.</summary>
+    public async Task StartAsync(CancellationToken cancellationToken)
+    {
+        _process = ChildProcess.Start("prometheus", _program,
+        [
+            $"--config.file={_workspace.PathOf("prometheus/prometheus.yml")}",
+            $"--storage.tsdb.path={_workspace.PathOf("prometheus/data")}",
+            $"--web.listen-address=127.0.0.1:{_port}",
+            "--log.level=warn",
+        ]);
+        await Eventually.SucceedsAsync("Prometheus is ready", StartDeadline, token => _client.GetStringAsync("/-/ready", token), () => Logs, cancellationToken);
+        DateTimeOffset started = TimeProvider.System.GetUtcNow();
+        await Eventually.SucceedsAsync("every proxy is scraped", StartDeadline, token => AssertScrapedAsync(started, token), () => Logs, cancellationToken);
+        SteadySince = TimeProvider.System.GetUtcNow();
+    }
+
+    public Task StopAsync(CancellationToken cancellationToken) => _process!.StopAsync(cancellationToken);
+
+    /// <summary>The only value of an instant query's answer; null when the answer is empty.</summary>
+    public async Task<double?> QueryAsync(string query, DateTimeOffset? instant, CancellationToken cancellationToken)
+    {
+        JsonArray result = await VectorAsync(query, instant, cancellationToken);
+        return result.Count switch
+        {
+            0 => null,
+            1 => double.Parse(result[0]!["value"]![1]!.GetValue<string>(), CultureInfo.InvariantCulture),
+            _ => throw new InvalidOperationException($"{query}: {result.Count} values"),
+        };
+    }
+
+    public async Task<JsonArray> VectorAsync(string query, DateTimeOffset? instant, CancellationToken cancellationToken)
+    {
+        Dictionary<string, string> parameters = new() { ["query"] = query };
+        if (instant is { } time)
+        {
+            parameters["time"] = time.ToUnixTimeSeconds().ToString(CultureInfo.InvariantCulture);
+        }
+
+        using FormUrlEncodedContent form = new(parameters);
+        using HttpResponseMessage response = await _client.PostAsync("/api/v1/query", form, cancellationToken);
+        JsonNode answer = JsonNode.Parse(await response.Content.ReadAsStringAsync(cancellationToken))!;
+        return answer["status"]!.GetValue<string>() == "success"
+            ? answer["data"]!["result"]!.AsArray()
+            : throw new InvalidOperationException($"{query}: {answer["error"]}");
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        _client.Dispose();
+        if (_process is not null)
+        {
+            await _process.DisposeAsync();
+        }
+    }
+
+    private async Task AssertScrapedAsync(DateTimeOffset since, CancellationToken cancellationToken)
+    {
+        JsonNode targets = JsonNode.Parse(await _client.GetStringAsync("/api/v1/targets?state=active", cancellationToken))!;
+        foreach (JsonNode? target in targets["data"]!["activeTargets"]!.AsArray())
+        {
+            Assert.Equal("up", target!["health"]!.GetValue<string>());
+            Assert.True(target["lastScrape"]!.GetValue<DateTimeOffset>() > since);
+        }
+
+        Assert.NotEmpty(targets["data"]!["activeTargets"]!.AsArray());
+    }
+
+    // As Kubernetes service discovery would describe the pods.
+    private static string Discovery(IEnumerable<ScrapeTarget> targets)
+    {
+        static string LabelName(string key) => string.Concat(key.Select(letter => char.IsAsciiLetterOrDigit(letter) ? letter : '_'));
+        return JsonSerializer.Serialize(targets.Select(target => new
+        {
+            targets = new[] { target.Instance },
+            labels = new Dictionary<string, string>(
+                target.PodLabels.Select(label => KeyValuePair.Create($"__meta_kubernetes_pod_label_{LabelName(label.Key)}", label.Value)))
+            {
+                ["__metrics_path__"] = target.Path,
+                ["__meta_kubernetes_namespace"] = target.Namespace,
+                ["__meta_kubernetes_pod_name"] = target.Pod,
+                ["__meta_kubernetes_pod_node_name"] = target.Node,
+            },
+        }));
+    }
+
+    // Every target is reached at the simulation's one address, while "instance" keeps the address that the real job would have.
+    private static string Configuration(SimulatedMesh mesh) => $$"""
+        global:
+          scrape_interval: {{ScrapeInterval.TotalSeconds:0}}s
+          scrape_timeout: {{ScrapeInterval.TotalSeconds:0}}s
+        scrape_configs:
+        - job_name: linkerd-proxy
+          file_sd_configs: [files: [linkerd-proxy.json]]
+          relabel_configs:
+          - {source_labels: [__address__], target_label: instance}
+          - {target_label: __address__, replacement: "{{mesh.Address}}"}
+          - {source_labels: [__meta_kubernetes_namespace], target_label: namespace}
+          - {source_labels: [__meta_kubernetes_pod_name], target_label: pod}
+          # "job" is the scrape job's name.
+          - {source_labels: [__meta_kubernetes_pod_label_linkerd_io_proxy_job], target_label: k8s_job}
+          - {action: labeldrop, regex: __meta_kubernetes_pod_label_linkerd_io_proxy_job}
+          - {action: labelmap, regex: __meta_kubernetes_pod_label_linkerd_io_proxy_(.+)}
+          - {action: labeldrop, regex: __meta_kubernetes_pod_label_linkerd_io_proxy_(.+)}
+          - {action: labelmap, regex: __meta_kubernetes_pod_label_linkerd_io_(.+)}
+          - {action: labeldrop, regex: __meta_kubernetes_pod_label_linkerd_io_(.+)}
+          - {action: labelmap, regex: __meta_kubernetes_pod_label_(.+)}
+        - job_name: kubernetes-pods
+          file_sd_configs: [files: [kubernetes-pods.json]]
+          relabel_configs:
+          - {source_labels: [__address__], target_label: instance}
+          - {target_label: __address__, replacement: "{{mesh.Address}}"}
+          - {action: labelmap, regex: __meta_kubernetes_pod_label_(.+)}
+          - {source_labels: [__meta_kubernetes_namespace], target_label: namespace}
+          - {source_labels: [__meta_kubernetes_pod_name], target_label: pod}
+          - {source_labels: [__meta_kubernetes_pod_node_name], target_label: node}
+        """;
+}

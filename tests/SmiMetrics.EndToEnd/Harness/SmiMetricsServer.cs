@@ -1,0 +1,88 @@
+using System.Net;
+
+namespace SmiMetrics.EndToEnd.Harness;
+
+/// <summary>A process of the server under test.</summary>
+internal sealed class SmiMetricsServer : IAsyncDisposable
+{
+    private static readonly TimeSpan StartDeadline = TimeSpan.FromSeconds(60);
+
+    private readonly ChildProcess _process;
+
+    private SmiMetricsServer(ChildProcess process, int securePort, int insecurePort, int adminPort)
+    {
+        _process = process;
+        SecurePort = securePort;
+        Plain = new HttpClient { BaseAddress = new Uri($"http://127.0.0.1:{insecurePort}"), Timeout = TimeSpan.FromSeconds(70) };
+        Admin = new HttpClient { BaseAddress = new Uri($"http://127.0.0.1:{adminPort}") };
+    }
+
+    public int SecurePort { get; }
+
+    /// <summary>Speaks to the insecure port.</summary>
+    public HttpClient Plain { get; }
+
+    /// <summary>Speaks to the admin port.</summary>
+    public HttpClient Admin { get; }
+
+    public string Logs => _process.Tail;
+
+    public bool HasExited => _process.HasExited;
+
+    public int ExitCode => _process.ExitCode;
+
+    /// <summary>Starts <c>smi-metrics serve</c> on free ports with these further flags, and waits until it calls itself ready.</summary>
+    public static async Task<SmiMetricsServer> StartAsync(string name, string program, Workspace workspace, string[] flags, CancellationToken cancellationToken)
+    {
+        Assert.True(File.Exists(program), $"{program} has not been built: run ./test.sh, or name the server in SMI_METRICS_SERVER");
+        (int secure, int insecure, int admin) = (Workspace.FreePort(), Workspace.FreePort(), Workspace.FreePort());
+        ChildProcess process = ChildProcess.Start(name, program,
+        [
+            "serve",
+            "--secure-port", $"{secure}", "--bind-address", "127.0.0.1", "--cert-dir", workspace.Folder($"{name}-certificates"),
+            "--insecure-port", $"{insecure}",
+            "--admin-port", $"{admin}",
+            .. flags,
+        ]);
+        SmiMetricsServer server = new(process, secure, insecure, admin);
+        try
+        {
+            await Eventually.SucceedsAsync($"{name} is ready", StartDeadline, server.AssertReadyAsync, () => process.Tail, cancellationToken);
+            return server;
+        }
+        catch
+        {
+            await server.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>A GET to the insecure port.</summary>
+    public async Task<HttpAnswer> GetAsync(string path, CancellationToken cancellationToken)
+    {
+        using HttpResponseMessage response = await Plain.GetAsync(path, cancellationToken);
+        return new HttpAnswer(
+            response.StatusCode, response.Content.Headers.ContentType?.MediaType, await response.Content.ReadAsStringAsync(cancellationToken));
+    }
+
+    /// <summary>Asks it to end, as Kubernetes does.</summary>
+    public Task StopAsync(CancellationToken cancellationToken) => _process.StopAsync(cancellationToken);
+
+    public async ValueTask DisposeAsync()
+    {
+        Plain.Dispose();
+        Admin.Dispose();
+        await _process.DisposeAsync();
+    }
+
+    private async Task AssertReadyAsync(CancellationToken cancellationToken)
+    {
+        if (_process.HasExited)
+        {
+            throw new InvalidOperationException("the server has ended");
+        }
+
+        using HttpResponseMessage response = await Admin.GetAsync("/readyz", cancellationToken);
+        Assert.Equal(HttpStatusCode.OK, response.StatusCode);
+    }
+}

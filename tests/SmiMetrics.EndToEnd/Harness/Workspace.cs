@@ -1,0 +1,56 @@
+using System.Net;
+using System.Net.Sockets;
+
+namespace SmiMetrics.EndToEnd.Harness;
+
+/// <summary>A temporary folder for one run, gone when the run ends, and the few facts about the machine that all parts need.</summary>
+internal sealed class Workspace : IDisposable
+{
+    private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("smi-metrics-end-to-end-");
+
+    /// <summary>The folder of SmiMetrics.sln.</summary>
+    public static string Repository { get; } = FindRepository();
+
+    public string PathOf(string name) => Path.Combine(_folder.FullName, name);
+
+    public string Folder(string name) => _folder.CreateSubdirectory(name).FullName;
+
+    public string Write(string name, string text)
+    {
+        string path = PathOf(name);
+        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+        File.WriteAllText(path, text);
+        return path;
+    }
+
+    /// <summary>A TCP port of 127.0.0.1 that was free a moment ago, for programs that cannot choose one and say which.</summary>
+    public static int FreePort()
+    {
+        using Socket socket = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        socket.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        return ((IPEndPoint)socket.LocalEndPoint!).Port;
+    }
+
+    public void Dispose()
+    {
+        try
+        {
+            _folder.Delete(recursive: true);
+        }
+        catch (IOException)
+        {
+            // A process that has just been killed may still be writing; a folder left in /tmp is no reason to fail a test.
+        }
+    }
+
+    private static string FindRepository()
+    {
+        DirectoryInfo? folder = new(AppContext.BaseDirectory);
+        while (folder is not null && !File.Exists(Path.Combine(folder.FullName, "SmiMetrics.sln")))
+        {
+            folder = folder.Parent;
+        }
+
+        return folder?.FullName ?? throw new DirectoryNotFoundException($"no SmiMetrics.sln above {AppContext.BaseDirectory}");
+    }
+}

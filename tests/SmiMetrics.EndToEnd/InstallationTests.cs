@@ -1,0 +1,89 @@
+using System.Text.Json.Nodes;
+using SmiMetrics.EndToEnd.Harness;
+
+namespace SmiMetrics.EndToEnd;
+
+/// <summary>What <c>kubectl apply -k apiservice</c> leaves in the cluster, tested without the server.</summary>
+public sealed class InstallationTests(World world) : WorldTest(world)
+{
+    [Theory]
+    [InlineData("list", "pods", true)]
+    [InlineData("watch", "pods", true)]
+    [InlineData("watch", "namespaces", true)]
+    [InlineData("watch", "nodes", true)]
+    [InlineData("watch", "services", true)]
+    [InlineData("watch", "replicationcontrollers", true)]
+    [InlineData("watch", "deployments.apps", true)]
+    [InlineData("watch", "replicasets.apps", true)]
+    [InlineData("watch", "statefulsets.apps", true)]
+    [InlineData("watch", "daemonsets.apps", true)]
+    [InlineData("watch", "jobs.batch", true)]
+    [InlineData("watch", "cronjobs.batch", true)]
+    [InlineData("watch", "endpointslices.discovery.k8s.io", true)]
+    [InlineData("get", "secrets", false)]
+    [InlineData("list", "configmaps", false)]
+    [InlineData("delete", "pods", false)]
+    public async Task The_server_may_read_what_it_needs_and_nothing_else(string verb, string resource, bool may)
+    {
+        KubectlOutcome outcome = await World.KubectlWith(World.ServerKubeconfig).RunAsync(Token, "auth", "can-i", verb, resource, "--all-namespaces");
+        Assert.Equal(may ? "yes" : "no", outcome.Output.Trim());
+    }
+
+    [Fact]
+    public async Task The_server_may_read_how_kube_apiserver_proves_itself()
+    {
+        JsonNode trust = (await World.KubectlWith(World.ServerKubeconfig).GetRawAsync(
+            "/api/v1/namespaces/kube-system/configmaps/extension-apiserver-authentication", Token)).Json;
+        Assert.Contains("BEGIN CERTIFICATE", trust["data"]!["requestheader-client-ca-file"]!.GetValue<string>(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Both_APIServices_verify_the_server_by_the_authority_that_certificate_sh_made()
+    {
+        foreach (string version in Installation.Versions)
+        {
+            JsonNode spec = (await World.Admin.GetRawAsync($"/apis/apiregistration.k8s.io/v1/apiservices/{version}.metrics.smi-spec.io", Token)).Json["spec"]!;
+            Assert.Null(spec["insecureSkipTLSVerify"]);
+            Assert.Equal(World.Installation.Authority, System.Text.Encoding.ASCII.GetString(Convert.FromBase64String(spec["caBundle"]!.GetValue<string>())));
+            Assert.Equal((100, 100), (spec["groupPriorityMinimum"]!.GetValue<int>(), spec["versionPriority"]!.GetValue<int>()));
+        }
+    }
+
+    [Fact]
+    public async Task The_key_of_the_authority_is_nowhere()
+    {
+        JsonNode secrets = (await World.Admin.GetRawAsync("/api/v1/namespaces/smi-metrics/secrets", Token)).Json;
+        JsonNode secret = Assert.Single(secrets["items"]!.AsArray())!;
+        Assert.Equal("smi-metrics-tls", secret["metadata"]!["name"]!.GetValue<string>());
+        Assert.Equal(["tls.crt", "tls.key"], secret["data"]!.AsObject().Select(entry => entry.Key).Order());
+    }
+
+    [Fact]
+    public async Task The_Deployment_is_confined()
+    {
+        JsonNode deployment = (await World.Admin.GetRawAsync("/apis/apps/v1/namespaces/smi-metrics/deployments/smi-metrics", Token)).Json;
+        JsonNode pod = deployment["spec"]!["template"]!["spec"]!;
+        JsonNode container = Assert.Single(pod["containers"]!.AsArray())!["securityContext"]!;
+        Assert.True(pod["securityContext"]!["runAsNonRoot"]!.GetValue<bool>());
+        Assert.Equal("RuntimeDefault", pod["securityContext"]!["seccompProfile"]!["type"]!.GetValue<string>());
+        Assert.True(container["readOnlyRootFilesystem"]!.GetValue<bool>());
+        Assert.False(container["allowPrivilegeEscalation"]!.GetValue<bool>());
+        Assert.Equal("ALL", container["capabilities"]!["drop"]![0]!.GetValue<string>());
+    }
+
+    [Theory]
+    [InlineData("view")]
+    [InlineData("edit")]
+    [InlineData("admin")]
+    public async Task The_built_in_roles_gain_the_right_to_read_traffic(string role)
+    {
+        // kube-controller-manager aggregates roles in its own time.
+        await Eventually.SucceedsAsync(
+            $"{role} contains metrics.smi-spec.io",
+            TimeSpan.FromSeconds(30),
+            async token => Assert.Contains(
+                "metrics.smi-spec.io", await World.ControlPlane.Api.GetTextAsync($"/apis/rbac.authorization.k8s.io/v1/clusterroles/{role}", token), StringComparison.Ordinal),
+            () => World.ControlPlane.Logs,
+            Token);
+    }
+}

@@ -1,2 +1,0 @@
-namespace SmiMetrics.EndToEnd;
-public sealed class Placeholder { [Fact] public void Builds() => Assert.Equal(4, 2 + 2); }

@@ -23,7 +23,10 @@ internal static class CommandLine
         CancellationToken cancellationToken)
     {
         Dictionary<Flag, Option<string[]>> options = ServeOptions.Flags.All.ToDictionary(flag => flag, ToOption);
-        RootCommand root = new("Golden metrics of any service mesh as a Kubernetes API, metrics.smi-spec.io.")
+        RootCommand root = new("""
+            Golden metrics of any service mesh as a Kubernetes API, metrics.smi-spec.io.
+            Every flag is also an environment variable (--mesh is SMI_METRICS_MESH) and a key of the --config file (mesh).
+            """)
         {
             new Command("serve", "Serve the API (what happens without a command, too)."),
         };

@@ -224,7 +224,7 @@ internal sealed record ServeOptions
 
         (Flag Flag, int Port)[] ports =
             [(Flags.SecurePort, options.Serving?.SecurePort ?? 0), (Flags.InsecurePort, options.InsecurePort), (Flags.AdminPort, options.AdminPort)];
-        foreach (IGrouping<int, (Flag Flag, int Port)> clash in ports.Where(port => port.Port != 0).GroupBy(port => port.Port).Where(group => group.Count() > 1))
+        foreach (IGrouping<int, (Flag Flag, int Port)> clash in ports.Where(port => port.Port > 0).GroupBy(port => port.Port).Where(group => group.Count() > 1))
         {
             values.Fail(clash.Last().Flag, $"{clash.Key} is {clash.First().Flag.Option} already");
         }
@@ -236,11 +236,14 @@ internal sealed record ServeOptions
     private static TimeSpan Duration(FlagValues values, Flag flag, TimeSpan fallback) =>
         values.Read(flag, text => GoDuration.TryParse(text, out TimeSpan duration) ? duration : (TimeSpan?)null, "a duration such as 30s, 5m or 1h30m", fallback);
 
+    /// <summary>Stands for a port that is wrong, and reported already: neither on nor off.</summary>
+    private const int UnreadablePort = -1;
+
     private static int Port(FlagValues values, Flag flag) => values.Read(
         flag,
         text => int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int port) && port <= IPEndPoint.MaxPort ? port : (int?)null,
         "a port (0 to 65535)",
-        0);
+        UnreadablePort);
 
     private static T Choice<T>(FlagValues values, Flag flag, T fallback, (string Name, T Value)[] choices) where T : struct =>
         values.Read(

@@ -143,7 +143,7 @@ internal sealed class TrafficScript
 
     private async Task EvaluateAsync(string[] question, List<string> expected)
     {
-        MeshDescriptor[] meshes = [.. (_meshes.Count == 0 ? ["linkerd"] : _meshes).Select(TestMeshes.Get)];
+        MeshDescriptor[] meshes = [.. (_meshes.Count == 0 ? ["linkerd"] : _meshes).Select(MeshCatalogue.Load().Find)];
         using MeshMonitor monitor = new(meshes, _source, TimeProvider.System, NullLogger<MeshMonitor>.Instance);
         await monitor.StartAsync(CancellationToken.None);
         Cluster cluster = _hasCluster ? Cluster.Fixed(Snapshot()) : Cluster.Absent();

@@ -1,0 +1,71 @@
+using System.Net;
+using System.Net.Sockets;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.Extensions.DependencyInjection;
+using SmiMetrics.Kubernetes;
+
+namespace SmiMetrics.Tests.Api;
+
+/// <summary>The whole server in this process, reached over its insecure port, with a fake Prometheus behind its door and a cluster that never changes.</summary>
+internal sealed class ServerUnderTest : IAsyncDisposable
+{
+    private readonly WebApplication _app;
+
+    private ServerUnderTest(WebApplication app, FakePrometheus prometheus, int port, int adminPort)
+    {
+        _app = app;
+        Prometheus = prometheus;
+        Client = new HttpClient { BaseAddress = new Uri($"http://127.0.0.1:{port}") };
+        Admin = new HttpClient { BaseAddress = new Uri($"http://127.0.0.1:{adminPort}") };
+    }
+
+    public FakePrometheus Prometheus { get; }
+
+    public HttpClient Client { get; }
+
+    public HttpClient Admin { get; }
+
+    /// <param name="snapshot">The cluster; null for <c>--kubernetes none</c>.</param>
+    /// <param name="flags">As <c>--flag=value</c>, instead of what a test server has by default.</param>
+    public static Task<ServerUnderTest> StartAsync(ClusterSnapshot? snapshot = null, params string[] flags) =>
+        StartAsync(new FakePrometheus(), snapshot, flags);
+
+    public static async Task<ServerUnderTest> StartAsync(FakePrometheus prometheus, ClusterSnapshot? snapshot, params string[] flags)
+    {
+        int port = FreePort();
+        int adminPort = FreePort();
+        string[] defaults =
+        [
+            "--kubernetes=none", "--mesh=linkerd", "--prometheus-url=http://prometheus.invalid", "--cache-ttl=0s", "--max-stale=0s",
+            $"--insecure-port={port}", $"--admin-port={adminPort}", "--log-level=error",
+        ];
+        string[] args = [.. defaults.Where(flag => !flags.Any(other => other.Split('=')[0] == flag.Split('=')[0])), .. flags];
+        ServeOptions? options = null;
+        StringWriter errors = new();
+        await CommandLine.RunAsync(args, _ => null, (read, _) => Task.FromResult((options = read) is null ? 1 : 0), TextWriter.Null, errors, CancellationToken.None);
+        Assert.True(options is not null, errors.ToString());
+
+        WebApplication app = Server.Build(options, new Doors(null, prometheus), TimeProvider.System);
+        if (snapshot is not null)
+        {
+            app.Services.GetRequiredService<Cluster>().Publish(snapshot);
+        }
+
+        await app.StartAsync();
+        return new ServerUnderTest(app, prometheus, port, adminPort);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        Client.Dispose();
+        Admin.Dispose();
+        await _app.DisposeAsync();
+    }
+
+    private static int FreePort()
+    {
+        using TcpListener listener = new(IPAddress.Loopback, 0);
+        listener.Start();
+        return ((IPEndPoint)listener.LocalEndpoint).Port;
+    }
+}

@@ -1,0 +1,277 @@
+using System.Net;
+using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
+using SmiMetrics.Kubernetes;
+
+namespace SmiMetrics.Tests.Api;
+
+/// <summary>The API over HTTP, from the URL to the JSON, with a fake Prometheus: what the end-to-end tests cannot provoke.</summary>
+public sealed partial class TrafficApiTests
+{
+    private const string Root = "/apis/metrics.smi-spec.io/v1alpha2";
+
+    private static readonly Dictionary<string, string> NoLabels = [];
+
+    private static readonly ClusterSnapshot Shop = new(
+        new Dictionary<ResourceKind, IReadOnlyCollection<ClusterObject>>
+        {
+            [ResourceKind.Namespace] = [new(new("", "shop"), NoLabels, null)],
+            [ResourceKind.Node] = [new(new("", "n1"), NoLabels, null)],
+            [ResourceKind.Deployment] =
+            [
+                new(new("shop", "web"), new Dictionary<string, string> { ["app"] = "web" }, null),
+                new(new("shop", "idle"), new Dictionary<string, string> { ["app"] = "idle" }, null),
+            ],
+            [ResourceKind.ReplicaSet] = [new(new("shop", "web-9"), NoLabels, new ObjectOwner("Deployment", "web"))],
+            [ResourceKind.Pod] = [new Pod(new("shop", "web-1"), NoLabels, new ObjectOwner("ReplicaSet", "web-9"), "n1", "Running", "10.0.0.1")],
+        },
+        []);
+
+    /// <summary>Status and reason of every shape of URL; an empty reason is a success.</summary>
+    [Theory]
+    [InlineData("GET", "/apis", 200, "")]
+    [InlineData("GET", "/apis/", 200, "")]
+    [InlineData("GET", "/apis/metrics.smi-spec.io", 200, "")]
+    [InlineData("GET", "/apis/metrics.smi-spec.io/v1alpha1", 200, "")]
+    [InlineData("GET", "/apis/metrics.smi-spec.io/v1alpha2", 200, "")]
+    [InlineData("GET", "/apis/metrics.smi-spec.io/v1alpha2/", 200, "")]
+    [InlineData("GET", "/apis/metrics.smi-spec.io/v9", 404, "NotFound")]
+    [InlineData("GET", "/apis/apps/v1", 404, "NotFound")]
+    [InlineData("GET", "/", 404, "NotFound")]
+    [InlineData("GET", "/metrics", 404, "NotFound")]
+    [InlineData("GET", "/openapi/v2", 404, "NotFound")]
+    [InlineData("GET", Root + "/deployments", 200, "")]
+    [InlineData("GET", Root + "/namespaces/shop/deployments", 200, "")]
+    [InlineData("GET", Root + "/namespaces/shop/deployments?limit=500", 200, "")]
+    [InlineData("GET", Root + "/namespaces/shop/deployments/web", 200, "")]
+    [InlineData("GET", Root + "/namespaces/shop/deployments/idle", 200, "")]
+    [InlineData("GET", Root + "/namespaces/shop/deployments/web/edges", 200, "")]
+    [InlineData("GET", Root + "/namespaces/shop/deployments/idle/edges", 200, "")]
+    [InlineData("GET", Root + "/namespaces/shop/deployments/nosuch", 404, "NotFound")]
+    [InlineData("GET", Root + "/namespaces/shop/deployments/nosuch/edges", 404, "NotFound")]
+    [InlineData("GET", Root + "/namespaces", 200, "")]
+    [InlineData("GET", Root + "/namespaces/shop", 200, "")]
+    [InlineData("GET", Root + "/namespaces/shop/edges", 200, "")]
+    [InlineData("GET", Root + "/namespaces/nosuch", 404, "NotFound")]
+    [InlineData("GET", Root + "/nodes", 200, "")]
+    [InlineData("GET", Root + "/nodes/n1", 200, "")]
+    [InlineData("GET", Root + "/nodes/n1/edges", 200, "")]
+    [InlineData("GET", Root + "/endpoints", 404, "NotFound")]
+    [InlineData("GET", Root + "/events", 404, "NotFound")]
+    [InlineData("GET", Root + "/namespaces/shop/deployments/web/status", 404, "NotFound")]
+    [InlineData("GET", Root + "/deployments?watch=true", 405, "MethodNotAllowed")]
+    [InlineData("GET", Root + "/deployments?watch", 405, "MethodNotAllowed")]
+    [InlineData("GET", Root + "/deployments?watch=false", 200, "")]
+    [InlineData("GET", Root + "/deployments?watch=0", 200, "")]
+    [InlineData("HEAD", Root + "/namespaces/shop/deployments/web", 405, "")]
+    [InlineData("POST", Root + "/namespaces/shop/deployments", 405, "MethodNotAllowed")]
+    [InlineData("PUT", Root + "/namespaces/shop/deployments/web", 405, "MethodNotAllowed")]
+    [InlineData("DELETE", Root + "/namespaces/shop/deployments/web", 405, "MethodNotAllowed")]
+    [InlineData("OPTIONS", Root + "/namespaces/shop/deployments/web", 405, "MethodNotAllowed")]
+    [InlineData("DELETE", "/apis/metrics.smi-spec.io/v1alpha2", 405, "MethodNotAllowed")]
+    [InlineData("GET", Root + "/deployments?labelSelector=app%3Dweb", 200, "")]
+    [InlineData("GET", Root + "/deployments?labelSelector=app%3D%3D%3D", 400, "BadRequest")]
+    [InlineData("GET", Root + "/deployments?fieldSelector=metadata.name%3Dweb", 400, "BadRequest")]
+    [InlineData("GET", Root + "/namespaces/shop/deployments/web/edges?direction=to&side=client", 200, "")]
+    [InlineData("GET", Root + "/namespaces/shop/deployments/web/edges?direction=sideways", 400, "BadRequest")]
+    [InlineData("GET", Root + "/namespaces/shop/deployments/web/edges?side=1", 400, "BadRequest")]
+    [InlineData("GET", Root + "/namespaces/shop/deployments/web/edges?side=server", 404, "NotFound")]
+    [InlineData("GET", Root + "/namespaces/shop/deployments/web?window=30s&window=40s", 400, "BadRequest")]
+    [InlineData("GET", Root + "/namespaces/shop/deployments/web?unknown=1", 200, "")]
+    // Kestrel decodes what is in a path, but for the slash: RBAC judged the path as it stands, and so do we.
+    [InlineData("GET", Root + "/namespaces/shop/deployments/web%2Fedges", 400, "BadRequest")]
+    [InlineData("GET", Root + "/namespaces/a%2Fb/deployments/web", 400, "BadRequest")]
+    public async Task Every_URL_has_its_status_and_reason(string method, string url, int status, string reason)
+    {
+        await using ServerUnderTest server = await ServerUnderTest.StartAsync(Shop);
+        using HttpRequestMessage request = new(new HttpMethod(method), url);
+        using HttpResponseMessage response = await server.Client.SendAsync(request, TestContext.Current.CancellationToken);
+        string body = await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken);
+        Assert.True(status == (int)response.StatusCode, $"{(int)response.StatusCode} {body}");
+        Assert.Equal("application/json", response.Content.Headers.ContentType?.ToString());
+        Assert.Equal("no-cache, private", response.Headers.CacheControl?.ToString().Replace("private, no-cache", "no-cache, private", StringComparison.Ordinal));
+        if (reason.Length > 0)
+        {
+            JsonNode answer = JsonNode.Parse(body)!;
+            Assert.Equal("Status", (string?)answer["kind"]);
+            Assert.Equal("v1", (string?)answer["apiVersion"]);
+            Assert.Equal("Failure", (string?)answer["status"]);
+            Assert.Equal(reason, (string?)answer["reason"]);
+            Assert.Equal(status, (int?)answer["code"]);
+            Assert.NotEqual("", (string?)answer["message"]);
+        }
+    }
+
+    [Theory]
+    [InlineData("namespaces/shop/deployments/web", "get")]
+    [InlineData("namespaces/shop/deployments/idle", "get-idle")]
+    [InlineData("namespaces/shop/deployments", "list")]
+    [InlineData("namespaces/shop/deployments/web/edges", "edges")]
+    [InlineData("namespaces/shop", "namespace")]
+    [InlineData("namespaces/shop/services/db", "service-of-linkerd")]
+    [InlineData("namespaces/shop/deployments/nosuch", "not-found")]
+    [InlineData("deployments?labelSelector=app+in+(idle)", "list-selected")]
+    [InlineData("", "resources")]
+    [InlineData("..", "group")]
+    public async Task An_answer_has_this_shape(string path, string golden)
+    {
+        await using ServerUnderTest server = await ServerUnderTest.StartAsync(Shop);
+        string url = path == ".." ? Root[..Root.LastIndexOf('/')] : path.Length == 0 ? Root : $"{Root}/{path}";
+        string separator = url.Contains('?', StringComparison.Ordinal) ? "&" : "?";
+        using HttpResponseMessage response = await server.Client.GetAsync(new Uri($"{url}{separator}pretty=true", UriKind.Relative), TestContext.Current.CancellationToken);
+        string body = await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken);
+        Golden.Check($"api/{golden}", Time().Replace(body, "2026-11-22T12:00:00Z"));
+    }
+
+    [Fact]
+    public async Task Both_versions_say_the_same()
+    {
+        await using ServerUnderTest server = await ServerUnderTest.StartAsync(Shop);
+        string path = $"{Root}/namespaces/shop/deployments/web/edges";
+        string second = await server.Client.GetStringAsync(path, TestContext.Current.CancellationToken);
+        string first = await server.Client.GetStringAsync(path.Replace("v1alpha2", "v1alpha1", StringComparison.Ordinal), TestContext.Current.CancellationToken);
+        Assert.Equal(Time().Replace(second, ""), Time().Replace(first.Replace("v1alpha1", "v1alpha2", StringComparison.Ordinal), ""));
+    }
+
+    /// <summary>field.md C36: the reference asked five queries one after the other.</summary>
+    [Theory]
+    [InlineData("namespaces/shop/deployments/web", 2)]
+    [InlineData("namespaces/shop/deployments", 2)]
+    [InlineData("deployments", 2)]
+    [InlineData("pods", 2)]
+    [InlineData("nodes", 2)]
+    [InlineData("namespaces", 2)]
+    [InlineData("namespaces/shop/services/db", 2)]
+    [InlineData("namespaces/shop/deployments/web/edges", 4)]
+    [InlineData("namespaces/shop/edges", 4)]
+    public async Task A_question_costs_this_many_queries_and_they_come_together(string path, int queries)
+    {
+        await using ServerUnderTest server = await ServerUnderTest.StartAsync(new FakePrometheus { AnswerOnlyWhenInFlight = queries }, Shop);
+        await server.Client.GetStringAsync($"{Root}/{path}", TestContext.Current.CancellationToken);
+        Assert.Equal(queries, server.Prometheus.Asked.Count);
+        Assert.Equal(queries, server.Prometheus.MostInFlight);
+    }
+
+    /// <summary>field.md A1 to A4: with a name like these the reference read other namespaces.</summary>
+    [Theory]
+    [InlineData("namespaces/mine/deployments/x%22%7D%5B30s%5D))%20by%20(deployment)%20or%20sum(increase(response_total%7Bnamespace%3D%22victim")]
+    [InlineData("namespaces/mine/deployments/x%7C.%2B")]
+    [InlineData("namespaces/mine/deployments/.%2B")]
+    [InlineData("namespaces/mine/deployments/*")]
+    [InlineData("namespaces/shop%7Cvictim/deployments")]
+    [InlineData("namespaces/.%2A/deployments/web")]
+    [InlineData("namespaces/mine%22%2Cnamespace%21%3D%22/deployments/web")]
+    [InlineData("namespaces/shop%0A/deployments/web")]
+    [InlineData("namespaces/mine/deployments/web%00")]
+    [InlineData("namespaces/Mine/deployments/web")]
+    [InlineData("namespaces/mine/services/a.b")]
+    public async Task A_name_that_is_no_Kubernetes_name_is_refused_before_anything_is_asked(string path)
+    {
+        await using ServerUnderTest server = await ServerUnderTest.StartAsync(Shop);
+        using HttpResponseMessage response = await server.Client.GetAsync(new Uri($"{Root}/{path}", UriKind.Relative), TestContext.Current.CancellationToken);
+        Assert.Equal(HttpStatusCode.BadRequest, response.StatusCode);
+        Assert.Empty(server.Prometheus.Asked);
+    }
+
+    [Fact]
+    public async Task A_dot_in_a_name_is_a_dot()
+    {
+        await using ServerUnderTest server = await ServerUnderTest.StartAsync(Shop);
+        await server.Client.GetAsync(new Uri($"{Root}/namespaces/shop/statefulsets/a.b", UriKind.Relative), TestContext.Current.CancellationToken);
+        Assert.All(server.Prometheus.Asked, query => Assert.Contains("statefulset=\"a.b\"", query));
+    }
+
+    [Theory]
+    [InlineData("0s", "window: it must be longer than zero")]
+    [InlineData("-5m", "window: it must be longer than zero")]
+    [InlineData("500ms", "window: the shortest window is 20s, two of the 10s between scrapes")]
+    [InlineData("19s", "window: the shortest window is 20s, two of the 10s between scrapes")]
+    [InlineData("87600h", "window: the longest window is 3600s")]
+    [InlineData("1d", "window: \"1d\" is not a duration such as 30s, 5m or 1h30m")]
+    [InlineData("x", "window: \"x\" is not a duration such as 30s, 5m or 1h30m")]
+    [InlineData("", "window: \"\" is not a duration such as 30s, 5m or 1h30m")]
+    public async Task A_window_that_cannot_be_answered_is_refused_with_the_limit(string window, string message)
+    {
+        await using ServerUnderTest server = await ServerUnderTest.StartAsync(Shop);
+        using HttpResponseMessage response =
+            await server.Client.GetAsync(new Uri($"{Root}/deployments?window={window}", UriKind.Relative), TestContext.Current.CancellationToken);
+        Assert.Equal(HttpStatusCode.BadRequest, response.StatusCode);
+        Assert.Equal(message, (string?)JsonNode.Parse(await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken))!["message"]);
+        Assert.Empty(server.Prometheus.Asked);
+    }
+
+    [Theory]
+    [InlineData("", "[30s]", "30s")]
+    [InlineData("?window=1m", "[60s]", "1m0s")]
+    [InlineData("?t=45s", "[45s]", "45s")]
+    [InlineData("?window=20500ms", "[20500ms]", "20.5s")]
+    public async Task The_window_asked_for_is_the_window_used(string query, string inPromQl, string inAnswer)
+    {
+        await using ServerUnderTest server = await ServerUnderTest.StartAsync(Shop);
+        string body = await server.Client.GetStringAsync($"{Root}/namespaces/shop/deployments/web{query}", TestContext.Current.CancellationToken);
+        Assert.Equal(inAnswer, (string?)JsonNode.Parse(body)!["window"]);
+        Assert.All(server.Prometheus.Asked, asked => Assert.Contains(inPromQl, asked));
+    }
+
+    /// <summary>field.md A12 and C28: upstream errors reached callers with address and query, and an idle workload was a 500.</summary>
+    [Theory]
+    [InlineData("refused", 503, "ServiceUnavailable")]
+    [InlineData("500", 503, "ServiceUnavailable")]
+    [InlineData("html", 503, "ServiceUnavailable")]
+    [InlineData("garbage", 503, "ServiceUnavailable")]
+    [InlineData("query error", 503, "ServiceUnavailable")]
+    public async Task What_fails_upstream_is_a_Status_that_tells_nothing_of_upstream(string failure, int status, string reason)
+    {
+        await using ServerUnderTest server = await ServerUnderTest.StartAsync(Shop, "--prometheus-timeout=1s");
+        server.Prometheus.Instead = failure switch
+        {
+            "refused" => () => throw new HttpRequestException("Connection refused (prometheus.invalid:9090)"),
+            "500" => () => FakePrometheus.Json("prometheus.invalid is broken", HttpStatusCode.InternalServerError),
+            "html" => () => FakePrometheus.Json("<html>prometheus.invalid</html>", HttpStatusCode.ServiceUnavailable),
+            "garbage" => () => FakePrometheus.Json("{\"prometheus.invalid\":"),
+            _ => () => FakePrometheus.Json("""{"status":"error","errorType":"execution","error":"prometheus.invalid"}""", HttpStatusCode.UnprocessableEntity),
+        };
+        using HttpResponseMessage response =
+            await server.Client.GetAsync(new Uri($"{Root}/namespaces/shop/deployments/web", UriKind.Relative), TestContext.Current.CancellationToken);
+        string body = await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken);
+        Assert.True(status == (int)response.StatusCode, body);
+        Assert.Equal(reason, (string?)JsonNode.Parse(body)!["reason"]);
+        Assert.Null(response.Headers.RetryAfter);
+        Assert.DoesNotContain("prometheus.invalid", body);
+        Assert.DoesNotContain("response_total", body);
+    }
+
+    [Fact]
+    public async Task Discovery_and_readiness_do_not_depend_on_Prometheus()
+    {
+        await using ServerUnderTest server = await ServerUnderTest.StartAsync(Shop);
+        server.Prometheus.Instead = () => throw new HttpRequestException("down");
+        Assert.Contains("deployments/edges", await server.Client.GetStringAsync(Root, TestContext.Current.CancellationToken));
+        Assert.Equal("ok", await server.Admin.GetStringAsync("/readyz", TestContext.Current.CancellationToken));
+    }
+
+    [Fact]
+    public async Task The_admin_port_has_no_traffic_data_and_the_API_port_no_metrics()
+    {
+        await using ServerUnderTest server = await ServerUnderTest.StartAsync(Shop);
+        using HttpResponseMessage traffic = await server.Admin.GetAsync(new Uri($"{Root}/deployments", UriKind.Relative), TestContext.Current.CancellationToken);
+        Assert.Equal(HttpStatusCode.NotFound, traffic.StatusCode);
+        await server.Client.GetStringAsync($"{Root}/namespaces/shop/deployments/web", TestContext.Current.CancellationToken);
+        string metrics = await server.Admin.GetStringAsync("/metrics", TestContext.Current.CancellationToken);
+        Assert.Matches("apiserver_request_total\\{[^}]*code=\"200\"[^}]*resource=\"deployments\"|apiserver_request_total\\{[^}]*resource=\"deployments\"[^}]*code=\"200\"", metrics);
+        Assert.Contains("smi_metrics_prometheus_queries_total", metrics);
+    }
+
+    [Fact]
+    public async Task Latencies_are_in_the_unit_that_the_operator_chose()
+    {
+        await using ServerUnderTest server = await ServerUnderTest.StartAsync(Shop, "--latency-unit=seconds");
+        string body = await server.Client.GetStringAsync($"{Root}/namespaces/shop/deployments/web", TestContext.Current.CancellationToken);
+        JsonNode p99 = JsonNode.Parse(body)!["metrics"]![0]!;
+        Assert.Equal("seconds", (string?)p99["unit"]);
+        Assert.Equal("20m", (string?)p99["value"]); // 19.8 ms
+    }
+
+    [GeneratedRegex("[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}Z")]
+    private static partial Regex Time();
+}

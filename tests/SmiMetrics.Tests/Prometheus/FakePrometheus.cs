@@ -102,12 +102,11 @@ internal sealed class CounterReader : IDisposable
     private readonly ConcurrentDictionary<string, long> _counts = [];
     private readonly MeterListener _listener = new();
 
-    // Meters are process-wide and other tests run beside this one, so only instruments made within this context count.
+    // Meters are process-wide and other tests run beside this one, so only instruments count that are made in this context from now on.
     private static readonly AsyncLocal<CounterReader?> Current = new();
 
     public CounterReader()
     {
-        Current.Value = this;
         _listener.InstrumentPublished = (instrument, listener) =>
         {
             if (instrument.Meter.Name == PrometheusMetrics.MeterName && Current.Value == this)
@@ -117,7 +116,8 @@ internal sealed class CounterReader : IDisposable
         };
         _listener.SetMeasurementEventCallback<long>((instrument, measurement, tags, _) => Add(instrument, measurement, tags));
         _listener.SetMeasurementEventCallback<double>((instrument, _, tags, _) => Add(instrument, 1, tags));
-        _listener.Start();
+        _listener.Start(); // publishes what other tests have made already
+        Current.Value = this;
     }
 
     public long this[string key] => _counts.GetValueOrDefault(key);

@@ -27,7 +27,10 @@ internal sealed partial class PrometheusClient : IDisposable
     /// <summary>How much of the deadline a replica has for itself before the next one is asked too.</summary>
     private const double HedgingShare = 0.25;
 
-    /// <summary>An attempt ends this much before the deadline, so that the breaker learns of it as a failure rather than as a query that nobody wants any more.</summary>
+    /// <summary>
+    /// An attempt ends this much before the deadline, so that the breaker learns of it as a failure rather than as a query that
+    /// nobody wants any more.
+    /// </summary>
     private static readonly TimeSpan AttemptMargin = TimeSpan.FromMilliseconds(20);
 
     private static readonly TimeSpan QuietAfterWarning = TimeSpan.FromSeconds(10);
@@ -48,7 +51,7 @@ internal sealed partial class PrometheusClient : IDisposable
     private long _quietUntil;
 
     /// <param name="options">Without <see cref="PrometheusOptions.Problems"/>.</param>
-    /// <param name="handler">The <c>prometheus</c> door: a <see cref="PrometheusHandler"/>, or what a test puts in its place. It is disposed with the client.</param>
+    /// <param name="handler">The <c>prometheus</c> door: a <see cref="PrometheusHandler"/>, or what a test puts in its place. Disposed with the client.</param>
     /// <param name="timeProvider">The clock of all delays and deadlines.</param>
     /// <param name="metrics">Counts the attempts.</param>
     /// <param name="logger">Learns the details that callers do not.</param>
@@ -73,14 +76,16 @@ internal sealed partial class PrometheusClient : IDisposable
     /// <param name="newResult">Makes what collects the answer, anew for each attempt.</param>
     /// <param name="cancellationToken">Given up by the caller.</param>
     /// <exception cref="SourceUnavailableException">No attempt succeeded before the deadline.</exception>
-    public async Task<TResult> QueryAsync<TResult>(string promQl, DateTimeOffset instant, Func<TResult> newResult, CancellationToken cancellationToken)
+    public async Task<TResult> QueryAsync<TResult>(
+        string promQl, DateTimeOffset instant, Func<TResult> newResult, CancellationToken cancellationToken)
         where TResult : QueryResult
     {
         ResilienceContext context = ResilienceContextPool.Shared.Get(cancellationToken);
         try
         {
             context.Properties.Set(QuestionKey, new Question(promQl, instant, newResult, _timeProvider.GetTimestamp(), _preferred));
-            Outcome<QueryResult> outcome = await _pipeline.ExecuteOutcomeAsync(static (attempt, client) => client.AskNextReplicaAsync(attempt), context, this);
+            Outcome<QueryResult> outcome = await _pipeline.ExecuteOutcomeAsync(
+                static (attempt, client) => client.AskNextReplicaAsync(attempt), context, this);
             if (outcome.Exception is { } e && FailureOf(e) is { } failure)
             {
                 LogFailure(failure, promQl, e);
@@ -96,11 +101,8 @@ internal sealed partial class PrometheusClient : IDisposable
         }
     }
 
-    public void Dispose()
-    {
-        _http.Dispose();
-        _slots.Dispose();
-    }
+    // The slots stay: without a wait handle they hold nothing, and a hedged attempt that lost may yet give its one back.
+    public void Dispose() => _http.Dispose();
 
     /// <summary>Null for what is not Prometheus' doing: the caller's cancellation, or an error of ours.</summary>
     private static UpstreamFailure? FailureOf(Exception e) => e switch
@@ -172,7 +174,9 @@ internal sealed partial class PrometheusClient : IDisposable
     }
 
     private static Question QuestionOf(ResilienceContext context) =>
-        context.Properties.TryGetValue(QuestionKey, out Question? question) ? question : throw new InvalidOperationException("an attempt without a question");
+        context.Properties.TryGetValue(QuestionKey, out Question? question)
+            ? question
+            : throw new InvalidOperationException("an attempt without a question");
 
     private TimeSpan TimeLeft(Question question)
     {
@@ -248,14 +252,17 @@ internal sealed partial class PrometheusClient : IDisposable
             await QueryResponseReader.ReadAsync(body, result, _options.MaxResponseBytes, cancellationToken);
             return Outcome.FromResult(result);
         }
-        catch (Exception e) when (e is HttpRequestException or IOException || (e is OperationCanceledException && !cancellationToken.IsCancellationRequested))
+        catch (Exception e) when (e is HttpRequestException or IOException
+            || (e is OperationCanceledException && !cancellationToken.IsCancellationRequested))
         {
             // HttpClient reports a connection that is not made in time as a cancellation.
-            return Outcome.FromException<QueryResult>(new UpstreamException(UpstreamFailure.Unreachable, $"no answer from {queryUri}: {e.Message}", e));
+            return Outcome.FromException<QueryResult>(
+                new UpstreamException(UpstreamFailure.Unreachable, $"no answer from {queryUri}: {e.Message}", e));
         }
         catch (InvalidDataException e)
         {
-            return Outcome.FromException<QueryResult>(new UpstreamException(UpstreamFailure.Unreadable, "the body is not what its Content-Encoding says", e));
+            return Outcome.FromException<QueryResult>(
+                new UpstreamException(UpstreamFailure.Unreadable, "the body is not what its Content-Encoding says", e));
         }
         catch (Exception e)
         {
@@ -263,7 +270,9 @@ internal sealed partial class PrometheusClient : IDisposable
         }
     }
 
-    /// <summary>What an HTTP status means, with Prometheus' own words if the body has them (Prometheus <c>web/api/v1/api.go</c>, <c>respondError</c>).</summary>
+    /// <summary>
+    /// What an HTTP status means, with Prometheus' own words if the body has them (Prometheus <c>web/api/v1/api.go</c>, <c>respondError</c>).
+    /// </summary>
     private static async Task<UpstreamException> RefusalAsync(HttpStatusCode status, Stream body, CancellationToken cancellationToken)
     {
         UpstreamException? said = null;

@@ -59,7 +59,9 @@ internal sealed record PrometheusOptions
 
         foreach (string url in Urls)
         {
-            if (!Uri.TryCreate(url, UriKind.Absolute, out Uri? uri) || (uri.Scheme != Uri.UriSchemeHttp && uri.Scheme != Uri.UriSchemeHttps) || uri.Host.Length == 0)
+            if (!Uri.TryCreate(url, UriKind.Absolute, out Uri? uri)
+                || (uri.Scheme != Uri.UriSchemeHttp && uri.Scheme != Uri.UriSchemeHttps)
+                || uri.Host.Length == 0)
             {
                 yield return $"--prometheus-url {WithoutUserInfo(url)}: not an http or https URL";
             }

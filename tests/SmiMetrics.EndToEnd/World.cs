@@ -63,19 +63,16 @@ public sealed class World : IAsyncLifetime
             return;
         }
 
-        CancellationToken cancellationToken = TestContext.Current.CancellationToken;
-        _workspace = new Workspace();
-        _mesh = await SimulatedMesh.StartAsync([new LinkerdSimulation(Linkerd.Topology), new IstioSimulation(Istio.Topology)], cancellationToken);
-        // At once: its first window fills while the control plane starts.
-        Task<PrometheusServer> prometheus = PrometheusServer.StartAsync(_programs.Prometheus, _workspace, _mesh, cancellationToken);
-        _controlPlane = await ControlPlane.StartAsync(_workspace, _programs.ControlPlane, cancellationToken);
-        _prometheus = await prometheus;
-        _admin = KubectlWith(_controlPlane.Admin);
-        ServerKubeconfig = ServerKubeconfigAt(null);
-        ClusterContent content = new(_controlPlane.Api);
-        await content.WriteAsync([Linkerd.Topology, Istio.Topology], cancellationToken);
-        await content.WritePodAsync(Istio.Topology.First, "waypoint", Topology.Nodes[0], "10.1.250.1", [], null, cancellationToken);
-        _installation = await Installation.ApplyAsync(_workspace, _controlPlane, _admin, cancellationToken);
+        try
+        {
+            await StartAsync(_programs, TestContext.Current.CancellationToken);
+        }
+        catch
+        {
+            // A fixture that has not come to be is not disposed of by xunit.
+            await DisposeAsync();
+            throw;
+        }
     }
 
     public async ValueTask DisposeAsync()
@@ -139,6 +136,22 @@ public sealed class World : IAsyncLifetime
         {
             await Task.Delay(wait, TimeProvider.System, cancellationToken);
         }
+    }
+
+    private async Task StartAsync(Programs programs, CancellationToken cancellationToken)
+    {
+        _workspace = new Workspace();
+        _mesh = await SimulatedMesh.StartAsync([new LinkerdSimulation(Linkerd.Topology), new IstioSimulation(Istio.Topology)], cancellationToken);
+        // At once: its first window fills while the control plane starts.
+        Task<PrometheusServer> prometheus = PrometheusServer.StartAsync(programs.Prometheus, _workspace, _mesh, cancellationToken);
+        _controlPlane = await ControlPlane.StartAsync(_workspace, programs.ControlPlane, cancellationToken);
+        _prometheus = await prometheus;
+        _admin = KubectlWith(_controlPlane.Admin);
+        ServerKubeconfig = ServerKubeconfigAt(null);
+        ClusterContent content = new(_controlPlane.Api);
+        await content.WriteAsync([Linkerd.Topology, Istio.Topology], cancellationToken);
+        await content.WritePodAsync(Istio.Topology.First, "waypoint", Topology.Nodes[0], "10.1.250.1", [], null, cancellationToken);
+        _installation = await Installation.ApplyAsync(_workspace, _controlPlane, _admin, cancellationToken);
     }
 }
 

@@ -18,6 +18,8 @@ internal sealed class CertificateAuthority
 
     private readonly Workspace _workspace;
     private readonly X509Certificate2 _authority;
+    private readonly DateTimeOffset _begin = TimeProvider.System.GetUtcNow().AddMinutes(-5);
+    private readonly DateTimeOffset _end = TimeProvider.System.GetUtcNow().AddDays(1);
 
     public CertificateAuthority(Workspace workspace, string name)
     {
@@ -27,7 +29,7 @@ internal sealed class CertificateAuthority
         request.CertificateExtensions.Add(new X509BasicConstraintsExtension(certificateAuthority: true, false, 0, critical: true));
         request.CertificateExtensions.Add(new X509KeyUsageExtension(X509KeyUsageFlags.KeyCertSign | X509KeyUsageFlags.CrlSign, critical: true));
         request.CertificateExtensions.Add(new X509SubjectKeyIdentifierExtension(request.PublicKey, critical: false));
-        _authority = request.CreateSelfSigned(Begin, End);
+        _authority = request.CreateSelfSigned(_begin, _end);
         Certificate = _authority.ExportCertificatePem();
         File = workspace.Write($"certificates/{name}.crt", Certificate);
     }
@@ -35,10 +37,6 @@ internal sealed class CertificateAuthority
     public string Certificate { get; }
 
     public string File { get; }
-
-    private static DateTimeOffset Begin => TimeProvider.System.GetUtcNow().AddMinutes(-5);
-
-    private static DateTimeOffset End => TimeProvider.System.GetUtcNow().AddDays(1);
 
     /// <summary>A client certificate: Kubernetes takes the common name for the user and the organisations for the groups.</summary>
     public KeyPair ForUser(string user, params string[] groups) => Issue(user, groups, ClientAuthentication, []);
@@ -73,7 +71,7 @@ internal sealed class CertificateAuthority
             request.CertificateExtensions.Add(names.Build());
         }
 
-        using X509Certificate2 certificate = request.Create(_authority, Begin, End, RandomNumberGenerator.GetBytes(8));
+        using X509Certificate2 certificate = request.Create(_authority, _begin, _end, RandomNumberGenerator.GetBytes(8));
         string pem = certificate.ExportCertificatePem();
         string keyPem = key.ExportPkcs8PrivateKeyPem();
         string file = $"certificates/{commonName.Replace(':', '-')}";

@@ -12,6 +12,9 @@ internal sealed class Installation
 {
     public static readonly IReadOnlyList<string> Versions = ["v1alpha1", "v1alpha2"];
 
+    /// <summary>The name by which kube-apiserver verifies the server.</summary>
+    public const string ServerName = "smi-metrics.smi-metrics.svc";
+
     private static readonly TimeSpan AvailableDeadline = TimeSpan.FromSeconds(45);
 
     private readonly ControlPlane _controlPlane;

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Http.Headers;
+using System.Net.Security;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using System.Text.Json.Nodes;
@@ -17,12 +18,13 @@ internal sealed class KubeApi : IDisposable
 {
     private readonly HttpClient _client;
 
-    public KubeApi(string url, KeyPair? identity, string authority)
-        : this(url, authority, identity is null ? null : SslClientCertificate(identity, []))
+    /// <param name="serverName">The name that the server's certificate must have; null for the URL's host.</param>
+    public KubeApi(string url, KeyPair? identity, string authority, string? serverName = null)
+        : this(url, authority, identity is null ? null : ClientCertificate(identity, []), serverName)
     {
     }
 
-    private KubeApi(string url, string authority, System.Net.Security.SslStreamCertificateContext? identity)
+    private KubeApi(string url, string authority, SslStreamCertificateContext? identity, string? serverName)
     {
         X509Certificate2 root = X509Certificate2.CreateFromPem(authority);
         SocketsHttpHandler handler = new();
@@ -34,11 +36,13 @@ internal sealed class KubeApi : IDisposable
             CustomTrustStore = { root },
         };
         _client = new HttpClient(handler) { BaseAddress = new Uri(url), Timeout = TimeSpan.FromSeconds(70) };
+        // Also the name that TLS verifies.
+        _client.DefaultRequestHeaders.Host = serverName;
     }
 
     /// <summary>A client that sends more certificates after its own, as an attacker may.</summary>
-    public static KubeApi WithChain(string url, KeyPair identity, KeyPair[] further, string authority) =>
-        new(url, authority, SslClientCertificate(identity, further));
+    public static KubeApi WithChain(string url, KeyPair identity, KeyPair[] further, string authority, string serverName) =>
+        new(url, authority, ClientCertificate(identity, further), serverName);
 
     public async Task<string> GetTextAsync(string path, CancellationToken cancellationToken)
     {
@@ -79,7 +83,7 @@ internal sealed class KubeApi : IDisposable
         return (int)answer.Code is >= 200 and < 300 ? answer.Json : throw new HttpRequestException($"{method} {path}: {(int)answer.Code} {answer.Body}");
     }
 
-    private static System.Net.Security.SslStreamCertificateContext SslClientCertificate(KeyPair identity, KeyPair[] further) =>
-        System.Net.Security.SslStreamCertificateContext.Create(
+    private static SslStreamCertificateContext ClientCertificate(KeyPair identity, KeyPair[] further) =>
+        SslStreamCertificateContext.Create(
             identity.Load(), [.. further.Select(pair => X509Certificate2.CreateFromPem(pair.Certificate))], offline: true);
 }

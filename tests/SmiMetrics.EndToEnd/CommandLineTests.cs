@@ -1,0 +1,64 @@
+using System.Diagnostics;
+
+namespace SmiMetrics.EndToEnd;
+
+/// <summary>The command line is a contract: scripts outside this repository use it.</summary>
+public sealed class CommandLineTests(World world) : WorldTest(world)
+{
+    private static readonly string[] Flags =
+    [
+        "--kubeconfig", "--kubernetes", "--mesh", "--mesh-config", "--source", "--prometheus-url", "--prometheus-bearer-token-file", "--prometheus-ca-file",
+        "--prometheus-client-cert-file", "--prometheus-client-key-file", "--prometheus-username", "--prometheus-password-file", "--prometheus-header",
+        "--prometheus-timeout", "--default-window", "--max-window", "--cache-ttl", "--max-stale", "--latency-unit", "--secure-port", "--bind-address",
+        "--tls-cert-file", "--tls-private-key-file", "--cert-dir", "--tls-min-version", "--requestheader-client-ca-file", "--authorization-mode",
+        "--insecure-port", "--admin-port", "--max-requests-in-flight", "--log-level", "--log-format", "--config",
+    ];
+
+    [Theory]
+    [InlineData("--help")]
+    [InlineData("serve", "--help")]
+    public async Task Help_shows_every_flag(params string[] arguments)
+    {
+        (int status, string output, _) = await RunAsync(arguments);
+        Assert.Equal(0, status);
+        Assert.All(Flags, flag => Assert.Contains(flag, output, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task All_wrong_flags_are_reported_together()
+    {
+        (int status, _, string error) = await RunAsync("serve", "--secure-port=many", "--default-window=1d", "--mesh=nosuch", "--log-level=loud", "--nosuch=1");
+        Assert.Equal(2, status);
+        string[] lines = error.Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        Assert.All(
+            ["--secure-port", "--default-window", "nosuch", "--log-level", "--nosuch"],
+            (string problem) => Assert.Contains(lines, line => line.Contains(problem, StringComparison.Ordinal)));
+    }
+
+    private async Task<(int Status, string Output, string Error)> RunAsync(params string[] arguments)
+    {
+        ProcessStartInfo start = new(World.Server) { RedirectStandardOutput = true, RedirectStandardError = true };
+        foreach (string argument in arguments)
+        {
+            start.ArgumentList.Add(argument);
+        }
+
+        using Process process = Process.Start(start)!;
+        using CancellationTokenSource deadline = CancellationTokenSource.CreateLinkedTokenSource(Token);
+        deadline.CancelAfter(TimeSpan.FromSeconds(20));
+        try
+        {
+            Task<string> output = process.StandardOutput.ReadToEndAsync(deadline.Token);
+            Task<string> error = process.StandardError.ReadToEndAsync(deadline.Token);
+            await process.WaitForExitAsync(deadline.Token);
+            return (process.ExitCode, await output, await error);
+        }
+        finally
+        {
+            if (!process.HasExited)
+            {
+                process.Kill();
+            }
+        }
+    }
+}

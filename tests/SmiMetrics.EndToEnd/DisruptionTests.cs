@@ -1,0 +1,123 @@
+using System.Diagnostics;
+using System.Net;
+using System.Text.Json.Nodes;
+using SmiMetrics.EndToEnd.Harness;
+using SmiMetrics.EndToEnd.Mesh;
+
+namespace SmiMetrics.EndToEnd;
+
+/// <summary>What stands around the server goes away and comes back; the server is never restarted.</summary>
+[Collection(DisruptionsLast.Disruptions)]
+public sealed class DisruptionTests(World world) : WorldTest(world)
+{
+    private const string Deployments = $"{Api}/namespaces/shop/deployments";
+    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(15);
+    private static readonly TimeSpan Seconds = TimeSpan.FromSeconds(20);
+
+    // Reconnecting informers back off, up to half a minute.
+    private static readonly TimeSpan Relisted = TimeSpan.FromSeconds(60);
+
+    [Fact]
+    public async Task A_cut_watch_is_mended_and_what_came_meanwhile_is_seen()
+    {
+        await using TcpForwarder forwarder = new(World.ControlPlane.Port);
+        await using SmiMetricsServer server = await World.StartServerAsync(
+            "smi-metrics-watching",
+            [
+                "--kubeconfig", World.ServerKubeconfigAt($"https://127.0.0.1:{forwarder.Port}"),
+                "--mesh", "linkerd", "--prometheus-url", World.Prometheus.Url, "--default-window", "20s", "--cache-ttl", "1s",
+            ],
+            Token);
+        await AssertWebAsync(path => server.GetAsync(path, Token));
+
+        await forwarder.CutAsync();
+        await CreateDeploymentAsync("latecomer-of-the-cut");
+        await AssertWebAsync(path => server.GetAsync(path, Token));
+        Assert.Equal(HttpStatusCode.NotFound, (await server.GetAsync($"{Deployments}/latecomer-of-the-cut", Token)).Code);
+
+        forwarder.Mend();
+        await AppearsAsync("latecomer-of-the-cut", server, path => server.GetAsync(path, Token));
+
+        // And the mended watch is a live one.
+        await CreateDeploymentAsync("latecomer-of-the-mending");
+        await AppearsAsync("latecomer-of-the-mending", server, path => server.GetAsync(path, Token));
+        await AssertWebAsync(path => server.GetAsync(path, Token));
+    }
+
+    [Fact]
+    public async Task Prometheus_stopped_is_503_and_its_return_is_noticed()
+    {
+        SmiMetricsServer server = await World.RouteToAsync(World.Linkerd, Token);
+        await AssertWebAsync(GetAsync);
+        await World.Prometheus.StopAsync(Token);
+        try
+        {
+            await Eventually.SucceedsAsync(
+                "503",
+                Seconds,
+                async token => Assert.Equal(HttpStatusCode.ServiceUnavailable, (await GetAsync($"{Deployments}/web")).Code),
+                () => server.Logs,
+                Token);
+            foreach (string path in new[] { $"{Deployments}/web", Deployments, $"{Deployments}/web/edges", $"{Api}/nodes" })
+            {
+                long begun = Stopwatch.GetTimestamp();
+                KubectlOutcome outcome = await World.Admin.GetRawAsync(path, Token);
+                Assert.True(Stopwatch.GetElapsedTime(begun) < Deadline, $"{path} took {Stopwatch.GetElapsedTime(begun)}");
+                Assert.Equal(1, outcome.Status);
+                Assert.Contains("ServiceUnavailable", outcome.Error, StringComparison.Ordinal);
+                Statuses.Assert(await GetAsync(path), HttpStatusCode.ServiceUnavailable, "ServiceUnavailable");
+            }
+
+            // Whatever depends on discovery must not hang: namespace deletion, kubectl.
+            await World.Installation.AvailableAsync(server, Token);
+            using HttpResponseMessage ready = await server.Admin.GetAsync("/readyz", Token);
+            Assert.Equal(HttpStatusCode.OK, ready.StatusCode);
+        }
+        finally
+        {
+            await World.Prometheus.StartAsync(Token);
+        }
+
+        await Eventually.SucceedsAsync("right answers again", Seconds, _ => AssertWebAsync(GetAsync), () => server.Logs, Token);
+    }
+
+    [Fact]
+    public async Task A_restart_of_kube_apiserver_is_survived()
+    {
+        SmiMetricsServer server = await World.RouteToAsync(World.Linkerd, Token);
+        await World.ControlPlane.StopApiServerAsync(Token);
+        // Without kube-apiserver, on the last snapshot.
+        await AssertWebAsync(path => server.GetAsync(path, Token));
+        await World.ControlPlane.StartApiServerAsync(Token);
+        await World.Installation.AvailableAsync(server, Token);
+        await Eventually.SucceedsAsync("right answers again", Seconds, _ => AssertWebAsync(GetAsync), () => server.Logs, Token);
+        await CreateDeploymentAsync("latecomer-of-the-restart");
+        await AppearsAsync("latecomer-of-the-restart", server, GetAsync);
+    }
+
+    private Task<HttpAnswer> GetAsync(string path) => World.ControlPlane.Api.SendAsync(HttpMethod.Get, path, null, [], Token);
+
+    private static async Task AssertWebAsync(Func<string, Task<HttpAnswer>> get)
+    {
+        HttpAnswer answer = await get($"{Deployments}/web");
+        Assert.True(answer.Code == HttpStatusCode.OK, $"{(int)answer.Code} {answer.Body}");
+        new TrafficItem(answer.Json).AssertCounts(World.Linkerd.Received(World.Linkerd.Find("deployments", "shop", "web")), "web");
+    }
+
+    private Task CreateDeploymentAsync(string name) => new ClusterContent(World.ControlPlane.Api).WriteAsync(
+        new Workload("Deployment", "shop", name, podCount: 1, number: 240, meshed: false), Token);
+
+    private static Task AppearsAsync(string name, SmiMetricsServer server, Func<string, Task<HttpAnswer>> get) => Eventually.SucceedsAsync(
+        $"{name} appears",
+        Relisted,
+        async token =>
+        {
+            HttpAnswer answer = await get($"{Deployments}/{name}");
+            Assert.True(answer.Code == HttpStatusCode.OK, $"{(int)answer.Code} {answer.Body}");
+            Assert.Equal("idle", new TrafficItem(answer.Json).State);
+            JsonNode list = (await get(Deployments)).Json;
+            Assert.Contains(list["items"]!.AsArray(), item => item!["resource"]!["name"]!.GetValue<string>() == name);
+        },
+        () => server.Logs,
+        Token);
+}

@@ -1,8 +1,8 @@
 using System.Globalization;
+using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using Microsoft.Extensions.Primitives;
-using Microsoft.Net.Http.Headers;
 using SmiMetrics.Kubernetes;
 using SmiMetrics.Traffic;
 
@@ -64,7 +64,11 @@ internal sealed class TrafficApi(TrafficAggregator traffic, Cluster cluster, Lat
         response.StatusCode = code;
         response.ContentType = "application/json";
         response.Headers.CacheControl = "no-cache, private";
-        await using (Utf8JsonWriter writer = new(response.BodyWriter, new JsonWriterOptions { Indented = WantsPretty(context.Request) }))
+        response.Headers.XContentTypeOptions = "nosniff";
+
+        // Quotes in messages stay readable: nothing that reads JSON as JSON needs them escaped twice.
+        JsonWriterOptions format = new() { Indented = WantsPretty(context.Request), Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+        await using (Utf8JsonWriter writer = new(response.BodyWriter, format))
         {
             JsonSerializer.Serialize(writer, document, type);
         }

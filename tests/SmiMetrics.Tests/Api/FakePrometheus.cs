@@ -105,7 +105,7 @@ internal sealed partial class FakePrometheus : HttpMessageHandler
         }
     }
 
-    private static HttpResponseMessage Vector(string rows) => Json($$"""{"status":"success","data":{"resultType":"vector","result":[{{rows}}]}}""");
+    private static HttpResponseMessage Vector(string rows) => Json($$$"""{"status":"success","data":{"resultType":"vector","result":[{{{rows}}}]}}""");
 
     public static HttpResponseMessage Json(string body, HttpStatusCode code = HttpStatusCode.OK) =>
         new(code) { Content = new StringContent(body, Encoding.UTF8, "application/json") };

@@ -120,7 +120,7 @@ public sealed partial class TrafficApiTests
         string separator = url.Contains('?', StringComparison.Ordinal) ? "&" : "?";
         using HttpResponseMessage response = await server.Client.GetAsync(new Uri($"{url}{separator}pretty=true", UriKind.Relative), TestContext.Current.CancellationToken);
         string body = await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken);
-        Golden.Check($"api/{golden}", Time().Replace(body, "2026-11-22T12:00:00Z"));
+        Golden.Verify($"api/{golden}", Time().Replace(body, "2026-11-22T12:00:00Z"));
     }
 
     [Fact]

@@ -1,0 +1,192 @@
+using SmiMetrics.Api;
+using SmiMetrics.Auth;
+
+namespace SmiMetrics.Tests;
+
+public sealed class CommandLineTests
+{
+    private const string Url = "--prometheus-url=http://127.0.0.1:9090";
+
+    [Fact]
+    public async Task Help_shows_every_flag()
+    {
+        (int status, string output, _) = await RunAsync(["--help"]);
+        Assert.Equal(0, status);
+        Golden.Verify("cli/help", output);
+        Assert.All(ServeOptions.Flags.All, flag => Assert.Contains(flag.Option + " ", output));
+    }
+
+    [Fact]
+    public async Task Serve_is_what_happens_without_a_command()
+    {
+        (_, _, ServeOptions? bare) = await ReadAsync([Url]);
+        (_, _, ServeOptions? named) = await ReadAsync(["serve", Url]);
+        Assert.NotNull(bare);
+        Assert.NotNull(named);
+        Assert.Equal(bare.Windows, named.Windows);
+    }
+
+    [Fact]
+    public async Task Flags_that_nobody_gives_have_their_documented_defaults()
+    {
+        (_, _, ServeOptions? options) = await ReadAsync([Url]);
+        Assert.NotNull(options);
+        Assert.NotNull(options.Kubernetes);
+        Assert.Null(options.Kubernetes.Kubeconfig);
+        Assert.Equal(["istio", "linkerd"], options.Meshes.Select(mesh => mesh.Name));
+        Assert.Equal(TimeSpan.FromSeconds(5), options.Prometheus.Timeout);
+        Assert.Equal(TimeSpan.FromSeconds(5), options.Prometheus.CacheTtl);
+        Assert.Equal(TimeSpan.FromSeconds(60), options.Prometheus.MaxStale);
+        Assert.Equal(TimeSpan.FromSeconds(30), options.Windows.Default);
+        Assert.Equal(TimeSpan.FromHours(1), options.Windows.Max);
+        Assert.Equal(LatencyUnit.Milliseconds, options.LatencyUnit);
+        Assert.Equal(6443, options.Serving!.SecurePort);
+        Assert.Equal("0.0.0.0", options.Serving.BindAddress.ToString());
+        Assert.Equal(TlsVersion.VersionTLS12, options.Serving.TlsMinVersion);
+        Assert.Equal(0, options.InsecurePort);
+        Assert.Equal(8081, options.AdminPort);
+    }
+
+    [Fact]
+    public async Task All_mistakes_are_reported_together_with_exit_status_2()
+    {
+        (int status, string errors, _) = await ReadAsync(
+        [
+            "--mesh=nosuch", "--secure-port=x", "--prometheus-timeout=1d", "--foo", "--log-level=loud", "--latency-unit=minutes", "--default-window=2h",
+            "--kubeconfig=/nosuch/config", "--tls-cert-file=/nosuch/crt", "--prometheus-url=ftp://x", "--bind-address=localhost", "--kubernetes=maybe",
+        ]);
+        Assert.Equal(2, status);
+        string[] expected =
+        [
+            "--foo", "--mesh: there is no mesh 'nosuch'", "--secure-port: \"x\" is not a port", "--prometheus-timeout: \"1d\" is not a duration",
+            "--log-level: \"loud\" is not one of trace, debug, info, warn, error", "--latency-unit: \"minutes\" is not one of ms, seconds",
+            "--default-window: 2h0m0s is longer than --max-window 1h0m0s", "--kubeconfig: /nosuch/config: no such file",
+            "--tls-cert-file: /nosuch/crt: no such file", "--tls-cert-file and --tls-private-key-file need each other", "--prometheus-url ftp://x",
+            "--bind-address: \"localhost\" is not an IP address", "--kubernetes: \"maybe\" is neither cluster nor none",
+        ];
+        Assert.All(expected, message => Assert.Contains(message, errors));
+        Assert.Equal(expected.Length, errors.Split('\n', StringSplitOptions.RemoveEmptyEntries).Length);
+        Assert.All(errors.Split('\n', StringSplitOptions.RemoveEmptyEntries), line => Assert.StartsWith("smi-metrics: ", line));
+    }
+
+    [Theory]
+    [InlineData("--prometheus-url is missing", "--kubernetes=none", "--insecure-port=1")]
+    [InlineData("--insecure-port: nothing would be served", Url, "--kubernetes=none")]
+    [InlineData("--insecure-port: nothing would be served", Url, "--secure-port=0")]
+    [InlineData("--secure-port: needs --requestheader-client-ca-file", Url, "--kubernetes=none", "--secure-port=6443")]
+    [InlineData("--kubeconfig: goes against --kubernetes none", Url, "--kubernetes=none", "--insecure-port=1", "--kubeconfig=SmiMetrics.Tests.dll")]
+    [InlineData("--admin-port: 6443 is --secure-port already", Url, "--admin-port=6443")]
+    [InlineData("--requestheader-allowed-names: counts only together with --requestheader-client-ca-file", Url, "--requestheader-allowed-names=x")]
+    [InlineData("--mesh: auto stands alone", Url, "--mesh=auto,linkerd")]
+    [InlineData("--mesh: names no mesh", Url, "--mesh=,")]
+    [InlineData("--secure-port: given more than once", Url, "--secure-port=1", "--secure-port=2")]
+    [InlineData("--insecure-port: \"65536\" is not a port", Url, "--insecure-port=65536")]
+    [InlineData("--default-window: must be longer than zero", Url, "--default-window=0s")]
+    [InlineData("--cache-ttl: must be between 0s and 1h", Url, "--cache-ttl=-1s")]
+    [InlineData("--config: ", Url, "--config=/nosuch/config.yaml")]
+    public async Task A_mistake_is_named(string expected, params string[] args)
+    {
+        (int status, string errors, _) = await ReadAsync(args);
+        Assert.Equal(2, status);
+        Assert.Contains(expected, errors);
+    }
+
+    [Fact]
+    public async Task Values_come_from_the_flag_else_the_environment_else_the_file()
+    {
+        string file = Path.GetTempFileName();
+        try
+        {
+            await File.WriteAllTextAsync(
+                file,
+                """
+                prometheus-url:
+                  - http://a:9090
+                  - http://b:9090
+                mesh: linkerd
+                default-window: 1m
+                max-window: 2h
+                cache-ttl: 7s
+                """,
+                TestContext.Current.CancellationToken);
+            Dictionary<string, string> environment = new() { ["SMI_METRICS_CONFIG"] = file, ["SMI_METRICS_MAX_WINDOW"] = "3h", ["SMI_METRICS_CACHE_TTL"] = "8s" };
+            (_, string errors, ServeOptions? options) = await ReadAsync(["--cache-ttl=9s"], environment.GetValueOrDefault);
+            Assert.True(options is not null, errors);
+            Assert.Equal(["http://a:9090", "http://b:9090"], options.Prometheus.Urls);
+            Assert.Equal(["linkerd"], options.Meshes.Select(mesh => mesh.Name));
+            Assert.Equal(TimeSpan.FromMinutes(1), options.Windows.Default);
+            Assert.Equal(TimeSpan.FromHours(3), options.Windows.Max);
+            Assert.Equal(TimeSpan.FromSeconds(9), options.Prometheus.CacheTtl);
+        }
+        finally
+        {
+            File.Delete(file);
+        }
+    }
+
+    [Fact]
+    public async Task A_mistake_in_the_environment_or_the_file_is_named_by_its_place()
+    {
+        string file = Path.GetTempFileName();
+        try
+        {
+            await File.WriteAllTextAsync(file, "max-window: long\nno-such-flag: 1\nadmin-port: [1, 2]\n", TestContext.Current.CancellationToken);
+            Dictionary<string, string> environment = new() { ["SMI_METRICS_CONFIG"] = file, ["SMI_METRICS_CACHE_TTL"] = "soon" };
+            (int status, string errors, _) = await ReadAsync([Url], environment.GetValueOrDefault);
+            Assert.Equal(2, status);
+            Assert.Contains($"{file}:1: max-window: \"long\" is not a duration", errors);
+            Assert.Contains($"{file}:2: no-such-flag: there is no such flag", errors);
+            Assert.Contains($"{file}:3: admin-port: expected one value", errors);
+            Assert.Contains("SMI_METRICS_CACHE_TTL: \"soon\" is not a duration", errors);
+        }
+        finally
+        {
+            File.Delete(file);
+        }
+    }
+
+    [Fact]
+    public async Task A_broken_descriptor_is_reported_with_file_and_line()
+    {
+        string file = Path.GetTempFileName();
+        try
+        {
+            await File.WriteAllTextAsync(file, "name: mine\ntitle: Mine\nsurprise: 1\n", TestContext.Current.CancellationToken);
+            (int status, string errors, _) = await ReadAsync([Url, $"--mesh-config={file}", "--secure-port=x"]);
+            Assert.Equal(2, status);
+            Assert.Contains($"{file}:3: ", errors);
+            Assert.Contains("--secure-port", errors);
+        }
+        finally
+        {
+            File.Delete(file);
+        }
+    }
+
+    private static async Task<(int Status, string Errors, ServeOptions? Options)> ReadAsync(string[] args, Func<string, string?>? environment = null)
+    {
+        ServeOptions? options = null;
+        StringWriter error = new();
+        int status = await CommandLine.RunAsync(
+            args,
+            environment ?? (_ => null),
+            (read, _) =>
+            {
+                options = read;
+                return Task.FromResult(0);
+            },
+            TextWriter.Null,
+            error,
+            TestContext.Current.CancellationToken);
+        return (status, error.ToString().ReplaceLineEndings("\n"), options);
+    }
+
+    private static async Task<(int Status, string Output, string Errors)> RunAsync(string[] args)
+    {
+        StringWriter output = new();
+        StringWriter error = new();
+        int status = await CommandLine.RunAsync(
+            args, _ => null, (_, _) => Task.FromResult(0), output, error, TestContext.Current.CancellationToken);
+        return (status, output.ToString().ReplaceLineEndings("\n"), error.ToString());
+    }
+}

@@ -1,0 +1,211 @@
+using System.Globalization;
+using System.Security.Cryptography.X509Certificates;
+using System.Text;
+using Microsoft.Extensions.Primitives;
+
+namespace SmiMetrics.Auth;
+
+/// <summary>
+/// Believes the user headers of a request if, and only if, its TLS peer is a front proxy (apiserver
+/// <c>pkg/authentication/request/headerrequest/requestheader.go</c>):
+/// <list type="number">
+/// <item>no peer certificate, or no trust loaded: no opinion, whatever the headers say;</item>
+/// <item>the leaf must be vouched for by the bundle, for client authentication, now; else an error;</item>
+/// <item>its common name must be allowed, if names are listed; else an error;</item>
+/// <item>the first non-empty user name header names the user; none: no opinion;</item>
+/// <item>groups, extra attributes and the UID are read line by line, never split, never decoded;</item>
+/// <item>all these headers are removed, whatever came of it.</item>
+/// </list>
+/// </summary>
+internal sealed class FrontProxyAuthenticator(FrontProxyTrust trust, TimeProvider time)
+{
+    private const string Anonymous = "system:anonymous";
+    private const string Authenticated = "system:authenticated";
+    private const string Unauthenticated = "system:unauthenticated";
+
+    /// <summary>A peer refused for its dates may come right without a new connection, as clocks do.</summary>
+    private static readonly TimeSpan RefusalLifetime = TimeSpan.FromMinutes(1);
+
+    private static readonly UTF8Encoding StrictUtf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
+
+    public AuthenticationResult Authenticate(HttpContext context)
+    {
+        FrontProxyConfiguration? configuration = trust.Current;
+        if (configuration is null)
+        {
+            return new AuthenticationResult.NoOpinion("front-proxy trust is not loaded yet");
+        }
+
+        try
+        {
+            return Authenticate(context, configuration);
+        }
+        finally
+        {
+            RemoveHeaders(context.Request.Headers, configuration);
+        }
+    }
+
+    private AuthenticationResult Authenticate(HttpContext context, FrontProxyConfiguration configuration)
+    {
+        X509Certificate2? leaf = context.Connection.ClientCertificate;
+        if (leaf is null)
+        {
+            return new AuthenticationResult.NoOpinion("no client certificate");
+        }
+
+        if (Judge(leaf, context.Features.Get<PresentedCertificates>(), configuration).Fault is string fault)
+        {
+            return new AuthenticationResult.Error(fault);
+        }
+
+        IHeaderDictionary headers = context.Request.Headers;
+        if (Values(headers, configuration.UsernameHeaders).FirstOrDefault() is not string name)
+        {
+            return new AuthenticationResult.NoOpinion("the front proxy named no user");
+        }
+
+        List<string> groups = [.. Values(headers, configuration.GroupHeaders)];
+        if (name != Anonymous && !groups.Contains(Authenticated) && !groups.Contains(Unauthenticated))
+        {
+            groups.Add(Authenticated);
+        }
+
+        string? uid = Values(headers, configuration.UidHeaders).FirstOrDefault();
+        return new AuthenticationResult.Success(new RequestUser(name, uid, groups, Extra(headers, configuration.ExtraPrefixes)));
+    }
+
+    // The chain is by far the dearest part of a request, and kube-apiserver sends all of its requests through one connection.
+    private FrontProxyVerdict Judge(X509Certificate2 leaf, PresentedCertificates? presented, FrontProxyConfiguration configuration)
+    {
+        DateTimeOffset now = time.GetUtcNow();
+        FrontProxyVerdict? verdict = presented?.Verdict;
+        if (verdict is not null && verdict.Generation == configuration.Generation && now <= verdict.Until)
+        {
+            return verdict;
+        }
+
+        verdict = JudgeAnew(leaf, presented?.Intermediates ?? [], configuration, now);
+        if (presented is not null)
+        {
+            presented.Verdict = verdict;
+        }
+
+        return verdict;
+    }
+
+    private static FrontProxyVerdict JudgeAnew(
+        X509Certificate2 leaf, IReadOnlyList<byte[]> intermediates, FrontProxyConfiguration configuration, DateTimeOffset now)
+    {
+        string name = ClientCertificateChain.CommonName(leaf);
+        ClientCertificateChain.Verification verification = ClientCertificateChain.Verify(leaf, intermediates, configuration.Bundle, now);
+        if (verification.Fault is not null)
+        {
+            return Refusal(verification.Fault);
+        }
+
+        return configuration.AllowedNames.Count == 0 || configuration.AllowedNames.Contains(name)
+            ? new FrontProxyVerdict(configuration.Generation, verification.NotAfter, Fault: null)
+            : Refusal("not in the list of allowed names");
+
+        FrontProxyVerdict Refusal(string fault) =>
+            new(configuration.Generation, now + RefusalLifetime, $"client certificate cn={Printable(name)}: {fault}");
+    }
+
+    /// <summary>The non-empty values of the headers, one for each line. A comma in a value is part of a name.</summary>
+    private static IEnumerable<string> Values(IHeaderDictionary headers, IReadOnlyList<string> names)
+    {
+        foreach (string name in names)
+        {
+            foreach (string? line in headers[name])
+            {
+                if (!string.IsNullOrEmpty(line))
+                {
+                    yield return line;
+                }
+            }
+        }
+    }
+
+    private static Dictionary<string, IReadOnlyList<string>> Extra(IHeaderDictionary headers, IReadOnlyList<string> prefixes)
+    {
+        Dictionary<string, IReadOnlyList<string>> extra = new(StringComparer.Ordinal);
+        foreach (string prefix in prefixes)
+        {
+            foreach ((string name, StringValues lines) in headers)
+            {
+                if (name.StartsWith(prefix, StringComparison.OrdinalIgnoreCase))
+                {
+                    string key = PercentDecode(name[prefix.Length..].ToLowerInvariant());
+                    extra[key] = [.. extra.GetValueOrDefault(key, []), .. lines.Select(line => line ?? "")];
+                }
+            }
+        }
+
+        return extra;
+    }
+
+    private static void RemoveHeaders(IHeaderDictionary headers, FrontProxyConfiguration configuration)
+    {
+        foreach (string name in configuration.UsernameHeaders.Concat(configuration.GroupHeaders).Concat(configuration.UidHeaders))
+        {
+            headers.Remove(name);
+        }
+
+        foreach (string prefix in configuration.ExtraPrefixes)
+        {
+            foreach (string name in headers.Keys.Where(name => name.StartsWith(prefix, StringComparison.OrdinalIgnoreCase)).ToList())
+            {
+                headers.Remove(name);
+            }
+        }
+    }
+
+    /// <summary>
+    /// Go's <c>url.PathUnescape</c>, with the text itself where that fails: all or nothing, unlike <see cref="Uri.UnescapeDataString(string)"/>.
+    /// </summary>
+    private static string PercentDecode(string text)
+    {
+        if (!text.Contains('%'))
+        {
+            return text;
+        }
+
+        byte[] bytes = new byte[Encoding.UTF8.GetMaxByteCount(text.Length)];
+        int length = 0;
+        for (int i = 0; i < text.Length; i++)
+        {
+            if (text[i] != '%')
+            {
+                length += Encoding.UTF8.GetBytes(text.AsSpan(i, 1), bytes.AsSpan(length));
+            }
+            else if (i + 2 < text.Length &&
+                byte.TryParse(text.AsSpan(i + 1, 2), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out byte value))
+            {
+                bytes[length++] = value;
+                i += 2;
+            }
+            else
+            {
+                return text;
+            }
+        }
+
+        try
+        {
+            return StrictUtf8.GetString(bytes, 0, length);
+        }
+        catch (DecoderFallbackException)
+        {
+            return text;
+        }
+    }
+
+    // A stranger chose it, and it goes to a log.
+    private static string Printable(string name)
+    {
+        const int Longest = 64;
+        string start = name.Length > Longest ? name[..Longest] + "…" : name;
+        return string.Concat(start.Select(c => char.IsControl(c) ? '?' : c));
+    }
+}

@@ -279,7 +279,7 @@ internal sealed class ClusterSnapshot
         public ClusterObject? Find(ObjectKey key) => _byKey.GetValueOrDefault(key);
 
         public IReadOnlyList<ClusterObject> List(string? @namespace) =>
-            @namespace is null ? _ordered : _byNamespace.TryGetValue(@namespace, out ArraySegment<ClusterObject> segment) ? segment : [];
+            @namespace is null ? _ordered : _byNamespace.GetValueOrDefault(@namespace, ArraySegment<ClusterObject>.Empty);
 
         private static int ByNamespaceThenName(ClusterObject left, ClusterObject right)
         {

@@ -1,0 +1,247 @@
+using System.Net;
+using SmiMetrics.Kubernetes;
+
+namespace SmiMetrics.Tests.Kubernetes;
+
+public sealed class ClusterInformerTests : IAsyncDisposable
+{
+    private const string Pods = "/api/v1/pods";
+    private const string ReplicaSets = "/apis/apps/v1/replicasets";
+    private const string Deployments = "/apis/apps/v1/deployments";
+    private const string Slices = "/apis/discovery.k8s.io/v1/endpointslices";
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Retention = TimeSpan.FromMinutes(60);
+    private static readonly TimeSpan PublishInterval = TimeSpan.FromMilliseconds(250);
+
+    private static readonly string[] AllPaths =
+    [
+        "/api/v1/namespaces", "/api/v1/nodes", Pods, "/api/v1/services", "/api/v1/replicationcontrollers",
+        Deployments, ReplicaSets, "/apis/apps/v1/statefulsets", "/apis/apps/v1/daemonsets",
+        "/apis/batch/v1/jobs", "/apis/batch/v1/cronjobs", Slices,
+    ];
+
+    private readonly FakeApiServer _server = new FakeApiServer().Serve(AllPaths);
+    private readonly TestTime _time = new();
+    private readonly TestLog<ClusterInformer> _log = new();
+    private readonly TestMeters _meters = new();
+    private readonly Cluster _cluster = Cluster.Watched();
+    private readonly ClusterInformer _informer;
+
+    public ClusterInformerTests() =>
+        _informer = new ClusterInformer(KubernetesApi.Over(_server), _cluster, Retention, _time, _log, new KubernetesMetrics(_meters));
+
+    public async ValueTask DisposeAsync()
+    {
+        await _informer.StopAsync(CancellationToken.None).WaitAsync(Patience);
+        _informer.Dispose();
+        _meters.Dispose();
+    }
+
+    [Fact]
+    public async Task Nothing_is_published_before_every_kind_has_been_listed()
+    {
+        _server.Intercept = request => request.Path.EndsWith("/nodes", StringComparison.Ordinal) ? FakeApiServer.Status(HttpStatusCode.Forbidden, "nodes is forbidden") : null;
+        _server.Put(Pods, Pod("web-5d-a"));
+        await StartAsync();
+        foreach (string path in AllPaths.Where(path => path != "/api/v1/nodes"))
+        {
+            await _server.NextWatchAsync(path);
+        }
+
+        await _time.NextTimerAsync(PublishInterval, PublishInterval); // The publisher has heard of some lists, and pauses.
+        Assert.False(_cluster.Synced);
+        Assert.Equal(["nodes: 403 Forbidden: nodes is forbidden"], _informer.Troubles);
+
+        _server.Intercept = _ => null;
+        _time.Advance(Backoff.Longest);
+        await _server.NextWatchAsync("/api/v1/nodes");
+        _time.Advance(TimeSpan.FromSeconds(1));
+        await SyncedAsync(_cluster);
+        Assert.Empty(_informer.Troubles);
+        Assert.Single(_cluster.Snapshot.List(ResourceKind.Pod, "shop"));
+    }
+
+    [Fact]
+    public async Task A_snapshot_has_every_kind_and_what_we_keep_of_it()
+    {
+        foreach ((string path, int i) in AllPaths.Select((path, i) => (path, i)))
+        {
+            _server.Put(path, path is Pods ? Pod("web-5d-a", owner: ("apps/v1", "ReplicaSet", "web-5d")) : path is Slices ? Slice("web-x", "web", "web-5d-a") : Meta($"object-{i}"));
+        }
+
+        _server.Put(ReplicaSets, Meta("web-5d", owner: ("apps/v1", "Deployment", "web")));
+        await SyncAsync();
+
+        ClusterSnapshot snapshot = _cluster.Snapshot;
+        Assert.All(ResourceKind.All, kind => Assert.NotEmpty(snapshot.List(kind, null)));
+        Pod pod = Assert.IsType<Pod>(snapshot.Find(new ObjectRef(ResourceKind.Pod, "shop", "web-5d-a")));
+        Assert.Equal(new ObjectKey("shop", "web-5d-a"), pod.Key);
+        Assert.Equal("web", pod.Labels["app"]);
+        Assert.Equal(new ObjectOwner("ReplicaSet", "web-5d"), pod.Owner);
+        Assert.Equal(("n1", "Running", "10.1.2.3"), (pod.NodeName, pod.Phase, pod.Ip));
+        Assert.Equal([new ObjectRef(ResourceKind.Deployment, "shop", "web")], snapshot.ForPod(pod.Key, ResourceKind.Deployment));
+        Assert.Equal([new ObjectRef(ResourceKind.Service, "shop", "web")], snapshot.ForPod(pod.Key, ResourceKind.Service));
+        Assert.Equal([new ObjectRef(ResourceKind.Node, "", "n1")], snapshot.ForPod(pod.Key, ResourceKind.Node));
+        Assert.All(
+            _server.Requests.Where(request => request.Path is not (Pods or Slices)),
+            request => Assert.StartsWith("application/json;as=PartialObjectMetadata", request.Accept, StringComparison.Ordinal));
+        Assert.All(_server.Requests.Where(request => request.Path is Pods or Slices), request => Assert.Equal("application/json", request.Accept));
+    }
+
+    [Fact]
+    public async Task Old_clusters_serve_v1beta1_and_are_followed_as_well()
+    {
+        FakeApiServer old = new FakeApiServer().Serve([.. AllPaths.Select(path => path.Replace("batch/v1/cron", "batch/v1beta1/cron", StringComparison.Ordinal).Replace("discovery.k8s.io/v1/", "discovery.k8s.io/v1beta1/", StringComparison.Ordinal))]);
+        old.Put(Pods, Pod("web-5d-a"));
+        old.Put("/apis/discovery.k8s.io/v1beta1/endpointslices", Slice("web-x", "web", "web-5d-a"));
+        old.Put("/apis/batch/v1beta1/cronjobs", Meta("tidy"));
+        Cluster cluster = Cluster.Watched();
+        using ClusterInformer informer = new(KubernetesApi.Over(old), cluster, Retention, _time, _log, new KubernetesMetrics(_meters));
+        await informer.StartAsync(TestContext.Current.CancellationToken);
+
+        await SyncedAsync(cluster);
+        await informer.StopAsync(TestContext.Current.CancellationToken);
+
+        Assert.Single(cluster.Snapshot.List(ResourceKind.CronJob, "shop"));
+        Assert.Single(cluster.Snapshot.PodsOf(new ObjectRef(ResourceKind.Service, "shop", "web")));
+        Assert.Empty(_log.Lines);
+    }
+
+    [Fact]
+    public async Task Changes_that_come_together_are_published_together()
+    {
+        await SyncAsync();
+        await _server.NextWatchAsync(Pods);
+        ClusterSnapshot first = _cluster.Snapshot;
+        for (int i = 0; i < 50; i++)
+        {
+            _server.Put(Pods, Pod($"p{i}"));
+        }
+
+        await HandledAsync(Pods, "pods");
+        _time.Advance(PublishInterval - TimeSpan.FromTicks(1));
+        Assert.Same(first, _cluster.Snapshot);
+
+        _time.Advance(TimeSpan.FromTicks(1));
+        await _time.NextTimerAsync(PublishInterval, PublishInterval);
+        Assert.Equal(50, _cluster.Snapshot.List(ResourceKind.Pod, "shop").Count);
+        Assert.Empty(first.List(ResourceKind.Pod, "shop"));
+    }
+
+    [Fact]
+    public async Task A_deleted_pod_belongs_as_before_until_its_time_is_over()
+    {
+        ObjectKey key = new("shop", "web-5d-a");
+        _server.Put(ReplicaSets, Meta("web-5d", owner: ("apps/v1", "Deployment", "web")));
+        _server.Put(Pods, Pod("web-5d-a", owner: ("apps/v1", "ReplicaSet", "web-5d")));
+        _server.Put(Slices, Slice("web-x", "web", "web-5d-a"));
+        await SyncAsync();
+        foreach (string path in new[] { Pods, ReplicaSets, Slices })
+        {
+            await _server.NextWatchAsync(path);
+        }
+
+        _server.Delete(ReplicaSets, "shop/web-5d");
+        _server.Delete(Pods, "shop/web-5d-a");
+        _server.Put(Slices, Slice("web-x", "web"));
+        await HandledAsync(ReplicaSets, "replicasets");
+        await HandledAsync(Pods, "pods");
+        await HandledAsync(Slices, "endpointslices");
+        _time.Advance(PublishInterval);
+        await _time.NextTimerAsync(PublishInterval, PublishInterval);
+
+        ClusterSnapshot snapshot = _cluster.Snapshot;
+        Assert.Empty(snapshot.List(ResourceKind.Pod, null));
+        Assert.Empty(snapshot.List(ResourceKind.ReplicaSet, null));
+        Assert.Equal([new ObjectRef(ResourceKind.Deployment, "shop", "web")], snapshot.ForPod(key, ResourceKind.Deployment));
+        Assert.Equal([new ObjectRef(ResourceKind.Service, "shop", "web")], snapshot.ForPod(key, ResourceKind.Service));
+
+        // Nothing else happens in the cluster, and still it is forgotten in time.
+        int minutes = 0;
+        while (_cluster.Snapshot.ForPod(key, ResourceKind.Pod).Count > 0)
+        {
+            _time.Advance(TimeSpan.FromMinutes(1));
+            await _time.NextTimerAsync(PublishInterval, PublishInterval);
+            minutes++;
+        }
+
+        Assert.True(minutes >= Retention.TotalMinutes);
+    }
+
+    [Theory]
+    [InlineData("apps/v1", "StatefulSet", "StatefulSet")]
+    [InlineData("apps/v1beta2", "StatefulSet", "StatefulSet")]
+    [InlineData("extensions/v1beta1", "ReplicaSet", "ReplicaSet")]
+    [InlineData("batch/v1beta1", "CronJob", "CronJob")]
+    [InlineData("v1", "ReplicationController", "ReplicationController")]
+    [InlineData("apps.kruise.io/v1beta1", "StatefulSet", "StatefulSet.apps.kruise.io")]
+    [InlineData("serving.knative.dev/v1", "Service", "Service.serving.knative.dev")]
+    [InlineData("argoproj.io/v1alpha1", "Rollout", "Rollout")]
+    public async Task An_owner_of_another_group_is_another_kind(string apiVersion, string kind, string kept)
+    {
+        _server.Put(Pods, Pod("a", owner: (apiVersion, kind, "owner")));
+        await SyncAsync();
+
+        Assert.Equal(new ObjectOwner(kept, "owner"), _cluster.Snapshot.List(ResourceKind.Pod, "shop")[0].Owner);
+    }
+
+    [Fact]
+    public async Task An_owner_that_is_not_the_controller_is_none()
+    {
+        _server.Put(Pods, """{"metadata":{"namespace":"shop","name":"a","ownerReferences":[{"apiVersion":"apps/v1","kind":"ReplicaSet","name":"r"},{"apiVersion":"apps/v1","kind":"DaemonSet","name":"d","controller":false}]},"spec":{}}""");
+        await SyncAsync();
+
+        Assert.Null(_cluster.Snapshot.List(ResourceKind.Pod, "shop")[0].Owner);
+    }
+
+    private Task StartAsync() => _informer.StartAsync(TestContext.Current.CancellationToken);
+
+    /// <summary>On return the publisher has published, and pauses.</summary>
+    private async Task SyncAsync()
+    {
+        await StartAsync();
+        await SyncedAsync(_cluster);
+    }
+
+    private async Task SyncedAsync(Cluster cluster)
+    {
+        while (true)
+        {
+            await _time.NextTimerAsync(PublishInterval, PublishInterval);
+            if (cluster.Synced)
+            {
+                return;
+            }
+
+            _time.Advance(PublishInterval);
+        }
+    }
+
+    /// <summary>Returns when the informer has handled all that was sent before: what comes behind it, a line of nonsense, is counted.</summary>
+    private async Task HandledAsync(string path, string resource)
+    {
+        long before = _meters.Count("skipped_events", resource);
+        _server.SendLine(path, "?");
+        await _meters.ReachedAsync("skipped_events", resource, before + 1);
+    }
+
+    private static string Meta(string name, string @namespace = "shop", (string ApiVersion, string Kind, string Name)? owner = null) =>
+        $$$"""{"metadata":{"namespace":"{{{@namespace}}}","name":"{{{name}}}","labels":{"app":"web"}{{{Owner(owner)}}}},"spec":{"replicas":3},"status":{"replicas":3}}""";
+
+    private static string Pod(string name, string phase = "Running", (string ApiVersion, string Kind, string Name)? owner = null) =>
+        $$$"""{"metadata":{"namespace":"shop","name":"{{{name}}}","uid":"1","labels":{"app":"web"}{{{Owner(owner)}}}},"spec":{"nodeName":"n1"},"status":{"phase":"{{{phase}}}","podIP":"10.1.2.3"}}""";
+
+    private static string Owner((string ApiVersion, string Kind, string Name)? owner) =>
+        owner is var (apiVersion, kind, name) ? $$$""","ownerReferences":[{"apiVersion":"{{{apiVersion}}}","kind":"{{{kind}}}","name":"{{{name}}}","uid":"1","controller":true}]""" : "";
+
+    private static string Slice(string name, string service, params string[] pods)
+    {
+        string[] endpoints =
+        [
+            """{"addresses":["10.9.9.9"]}""",
+            """{"targetRef":{"kind":"Node","name":"n1"}}""",
+            .. pods.Select(pod => $$$"""{"addresses":["10.1.2.3"],"targetRef":{"kind":"Pod","namespace":"shop","name":"{{{pod}}}"}}"""),
+        ];
+        return $$$"""{"metadata":{"namespace":"shop","name":"{{{name}}}","labels":{"kubernetes.io/service-name":"{{{service}}}"}},"endpoints":[{{{string.Join(',', endpoints)}}}]}""";
+    }
+}

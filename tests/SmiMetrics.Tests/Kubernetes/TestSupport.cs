@@ -1,0 +1,72 @@
+using System.Collections.Concurrent;
+using System.Diagnostics.Metrics;
+using Microsoft.Extensions.Logging;
+
+namespace SmiMetrics.Tests.Kubernetes;
+
+/// <summary>Counts what meters count, by instrument and resource.</summary>
+internal sealed class TestMeters : IMeterFactory
+{
+    private readonly List<Meter> _meters = [];
+    private readonly MeterListener _listener = new();
+    private readonly ConcurrentDictionary<string, long> _counts = [];
+    private readonly SemaphoreSlim _measurements = new(0);
+
+    public TestMeters()
+    {
+        _listener.InstrumentPublished = (instrument, listener) =>
+        {
+            if (ReferenceEquals(instrument.Meter.Scope, this))
+            {
+                listener.EnableMeasurementEvents(instrument);
+            }
+        };
+        _listener.SetMeasurementEventCallback<long>((instrument, count, tags, _) =>
+        {
+            _counts.AddOrUpdate($"{instrument.Name}{{{tags[0].Value}}}", count, (_, before) => before + count);
+            _measurements.Release();
+        });
+        _listener.Start();
+    }
+
+    public long Count(string instrument, string resource) => _counts.GetValueOrDefault($"smi_metrics_kubernetes_{instrument}_total{{{resource}}}");
+
+    /// <summary>Waits until that much has been counted. For one waiter at a time.</summary>
+    public async Task ReachedAsync(string instrument, string resource, long count)
+    {
+        using CancellationTokenSource patience = new(TimeSpan.FromSeconds(20));
+        while (Count(instrument, resource) < count)
+        {
+            await _measurements.WaitAsync(patience.Token);
+        }
+    }
+
+    public Meter Create(MeterOptions options)
+    {
+        options.Scope = this;
+        Meter meter = new(options);
+        _meters.Add(meter);
+        return meter;
+    }
+
+    public void Dispose()
+    {
+        _listener.Dispose();
+        _meters.ForEach(meter => meter.Dispose());
+    }
+}
+
+/// <summary>Keeps what is logged at Information and above.</summary>
+internal sealed class TestLog<T> : ILogger<T>
+{
+    private readonly ConcurrentQueue<string> _lines = [];
+
+    public IReadOnlyList<string> Lines => [.. _lines];
+
+    public IDisposable? BeginScope<TState>(TState state) where TState : notnull => null;
+
+    public bool IsEnabled(LogLevel logLevel) => logLevel >= LogLevel.Information;
+
+    public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
+        _lines.Enqueue($"{logLevel}: {formatter(state, exception)}");
+}

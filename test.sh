@@ -1,0 +1,139 @@
+#!/usr/bin/env bash
+# Runs every test of this repository and says how many passed.
+set -euo pipefail
+
+REPOSITORY=$(cd "$(dirname "$0")" && pwd)
+cd "$REPOSITORY"
+
+usage() {
+  cat <<'USAGE'
+usage: ./test.sh [--unit]
+
+Builds the server and runs all tests: those of the code, and twice, with the framework build and with the NativeAOT build of the
+server, those against a real etcd, kube-apiserver, Prometheus and kubectl. Needs Debian with the .NET 10 SDK. What else is needed is
+fetched as Debian packages: a compiler is installed (as root or with sudo), everything else is unpacked into artifacts/tools. What is
+there already is used, and nothing is fetched twice.
+
+  --unit    only the tests of the code: no cluster, no NativeAOT
+  --help    this text
+
+Environment:
+  KUBEBUILDER_ASSETS           folder with kube-apiserver and kube-controller-manager (and etcd, kubectl), looked at first
+  SMI_METRICS_END_TO_END       "required": a skipped end-to-end test is a failed one. The default here; "optional" turns it off
+
+Ends with one line, "N passed, N failed", and with status 0 only if all passed.
+USAGE
+}
+
+UNIT_ONLY=""
+for argument in "$@"; do
+  case "$argument" in
+    --unit) UNIT_ONLY=yes ;;
+    -h | --help)
+      usage
+      exit 0
+      ;;
+    *)
+      usage >&2
+      exit 2
+      ;;
+  esac
+done
+
+export SMI_METRICS_END_TO_END="${SMI_METRICS_END_TO_END:-required}"
+export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1
+# No build server of ours outlives the run.
+export DOTNET_CLI_USE_MSBUILD_SERVER=0 MSBUILDDISABLENODEREUSE=1
+
+RESULTS="$REPOSITORY/artifacts/test-results"
+BIN="$REPOSITORY/artifacts/bin"
+PASSED=0
+FAILED=0
+
+say() { printf '==> %s\n' "$*"; }
+
+# Whatever stops the run, its last line says that it did not pass.
+closing_line() { printf '%d passed, %d failed\n' "$PASSED" "$FAILED"; }
+fail() {
+  printf 'test.sh: %s\n' "$*" >&2
+  FAILED=$((FAILED + 1))
+  exit 1
+}
+finish() {
+  local status=$?
+  [ "$status" -eq 0 ] || [ "$FAILED" -gt 0 ] || FAILED=1
+  closing_line
+  [ "$FAILED" -eq 0 ] || exit 1
+}
+trap finish EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+# shellcheck source=tests/tools.sh
+. "$REPOSITORY/tests/tools.sh"
+
+# The sum of one attribute over the assemblies of an xunit result file.
+result() { sed -n "s/.*<assembly [^>]*[[:space:]]$2=\"\([0-9]*\)\".*/\1/p" "$1" | awk '{ sum += $1 } END { print sum + 0 }'; }
+
+# run_suite NAME PROJECT [skipped tests fail]
+run_suite() {
+  local name=$1 project=$2 skips_fail=${3:-} file status=0 passed failed skipped
+  file="$RESULTS/$name.xml"
+  say "Testing: $name"
+  rm -f "$file"
+  "$BIN/$project/release/$project" -noColor -noLogo -xml "$file" || status=$?
+  if [ ! -s "$file" ]; then
+    FAILED=$((FAILED + 1))
+    echo "test.sh: $name ended with status $status and left no results" >&2
+    return
+  fi
+  passed=$(result "$file" passed)
+  skipped=$(result "$file" skipped)
+  failed=$(($(result "$file" failed) + $(result "$file" errors)))
+  if [ -n "$skips_fail" ]; then
+    failed=$((failed + skipped))
+  fi
+  if [ $((passed + failed)) -eq 0 ] && [ "$skipped" -eq 0 ]; then
+    echo "test.sh: $name has no tests" >&2
+    failed=1
+  elif [ "$status" -ne 0 ] && [ "$failed" -eq 0 ]; then
+    echo "test.sh: $name ended with status $status" >&2
+    failed=1
+  fi
+  PASSED=$((PASSED + passed))
+  FAILED=$((FAILED + failed))
+  say "$name: $passed passed, $failed failed, $skipped skipped"
+}
+
+# A warning about code of ours is a failure; a package may warn about itself (IL2104, IL3053: "Assembly 'X' produced …").
+publish_aot() {
+  local log="$RESULTS/aot.log"
+  say "Publishing the server as NativeAOT"
+  if ! dotnet publish src/SmiMetrics -c Release -r linux-x64 -p:PublishAot=true -o artifacts/aot -v minimal -nologo >"$log" 2>&1; then
+    cat "$log" >&2
+    fail "the NativeAOT publish failed"
+  fi
+  if grep -E 'warning (IL|ILC|AOT|TRIM)' "$log" | grep -vE "Assembly '[^']*' produced" >&2; then
+    fail "the NativeAOT publish warns about our code"
+  fi
+}
+
+command -v dotnet >/dev/null || fail "the .NET 10 SDK is missing: no dotnet on the PATH"
+mkdir -p "$RESULTS"
+if [ -z "$UNIT_ONLY" ]; then
+  get_linker
+  get_tools
+fi
+
+say "Building"
+dotnet build SmiMetrics.sln -c Release -v quiet -nologo || fail "the build failed"
+
+run_suite unit SmiMetrics.Tests
+
+if [ -z "$UNIT_ONLY" ]; then
+  REQUIRED=""
+  [ "$SMI_METRICS_END_TO_END" != required ] || REQUIRED=yes
+  publish_aot
+  SMI_METRICS_SERVER="$BIN/SmiMetrics/release/smi-metrics" run_suite end-to-end-framework SmiMetrics.EndToEnd "$REQUIRED"
+  SMI_METRICS_SERVER="$REPOSITORY/artifacts/aot/smi-metrics" run_suite end-to-end-aot SmiMetrics.EndToEnd "$REQUIRED"
+fi

@@ -1,0 +1,141 @@
+# shellcheck shell=bash
+# Sourced by test.sh: finds the programs that the tests run, and gets those that are missing. Nothing here starts a program, and of
+# the system only the compiler's packages are installed: prometheus, etcd and kubectl are unpacked into artifacts/tools, so that no
+# daemon of theirs is left behind.
+
+TOOLS="$REPOSITORY/artifacts/tools"
+APT_ROOT="$TOOLS/apt"
+
+have() { [ -n "$(find_program "$1")" ]; }
+
+# Where the end-to-end tests look, in their order.
+find_program() {
+  local folder
+  for folder in "${KUBEBUILDER_ASSETS:-}" "$TOOLS"; do
+    if [ -n "$folder" ] && [ -x "$folder/$1" ]; then
+      echo "$folder/$1"
+      return
+    fi
+  done
+  command -v "$1" || true
+}
+
+# Installs system packages by name: install_packages PACKAGE...
+install_packages() {
+  local run=() policy=/usr/sbin/policy-rc.d ours="" status=0
+  say "Installing $*"
+  if [ "$(id -u)" -ne 0 ]; then
+    command -v sudo >/dev/null || fail "to install $* this script needs root or sudo"
+    run=(sudo)
+  fi
+  # Says to every package: do not start your daemon.
+  if [ ! -e "$policy" ]; then
+    ours=yes
+    printf '#!/bin/sh\nexit 101\n' | "${run[@]}" tee "$policy" >/dev/null
+    "${run[@]}" chmod +x "$policy"
+  fi
+  {
+    "${run[@]}" apt-get -qq update &&
+      "${run[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install "$@" >/dev/null
+  } || status=$?
+  [ -z "$ours" ] || "${run[@]}" rm -f "$policy"
+  [ "$status" -eq 0 ] || fail "apt-get could not install $*"
+}
+
+# An apt of our own, which looks at one suite and knows no installed packages: private_apt SUITE COMMAND...
+private_apt() {
+  local suite=$1 root="$APT_ROOT/$1"
+  shift
+  if [ ! -e "$root/updated" ]; then
+    mkdir -p "$root/etc" "$root/lists/partial" "$root/archives/partial"
+    : >"$root/status"
+    printf '%s [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] %s '"$suite"' main\n' \
+      deb "$(mirror)" deb-src "$(mirror)" >"$root/etc/sources.list"
+    private_apt_get "$root" -qq update
+    touch "$root/updated"
+  fi
+  private_apt_get "$root" "$@"
+}
+
+private_apt_get() {
+  local root=$1
+  shift
+  apt-get -o "Dir::Etc::sourcelist=$root/etc/sources.list" -o Dir::Etc::sourceparts=- -o "Dir::State::lists=$root/lists" \
+    -o "Dir::State::status=$root/status" -o "Dir::Cache=$root" -o "Dir::Cache::archives=$root/archives" \
+    -o "APT::Sandbox::User=$(id -un)" "$@"
+}
+
+# The machine's own Debian mirror.
+mirror() {
+  local codename uri
+  # shellcheck source=/dev/null
+  codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-sid}")
+  uri=$(apt-get indextargets --format '$(RELEASE) $(REPO_URI)' 'Created-By: Packages' | sed -n "s/^$codename //p" | head -n 1)
+  [ -n "$uri" ] || fail "apt's sources name no Debian mirror for $codename"
+  echo "$uri"
+}
+
+# Unpacks packages of a suite into a folder, without installing them: unpack SUITE FOLDER PACKAGE...
+unpack() {
+  local suite=$1 folder=$2 work package
+  shift 2
+  work=$(mktemp -d "$TOOLS/unpack.XXXXXX")
+  (cd "$work" && private_apt "$suite" -qq download "$@") || fail "cannot get $* of Debian $suite"
+  mkdir -p "$folder"
+  for package in "$work"/*.deb; do
+    dpkg -x "$package" "$folder"
+  done
+  rm -rf "$work"
+}
+
+# get_program SUITE PACKAGE PATH-IN-PACKAGE: a program that needs nothing but libc.
+get_program() {
+  local name=${3##*/} folder
+  have "$name" && return
+  say "Getting $name (Debian package $2, $1)"
+  folder=$(mktemp -d "$TOOLS/get.XXXXXX")
+  unpack "$1" "$folder" "$2"
+  install -m 755 "$folder/$3" "$TOOLS/$name"
+  rm -rf "$folder"
+}
+
+# kube-apiserver and kube-controller-manager: given, or beside the repository, or built.
+get_control_plane() {
+  local name packed
+  for name in kube-apiserver kube-controller-manager; do
+    have "$name" && continue
+    packed="$REPOSITORY/../shared/kube-assets/$name.xz"
+    if [ -e "$packed" ]; then
+      say "Unpacking $name"
+      command -v xz >/dev/null || install_packages xz-utils
+      xz -dc "$packed" >"$TOOLS/$name.part"
+      chmod +x "$TOOLS/$name.part"
+      mv "$TOOLS/$name.part" "$TOOLS/$name"
+    else
+      "$REPOSITORY/tests/build-control-plane.sh" "$TOOLS"
+      return
+    fi
+  done
+}
+
+# What only the end-to-end tests need.
+get_tools() {
+  local codename
+  mkdir -p "$TOOLS"
+  # shellcheck source=/dev/null
+  codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-sid}")
+  command -v openssl >/dev/null || install_packages openssl
+  get_program "$codename" prometheus usr/bin/prometheus
+  get_program "$codename" etcd-server usr/bin/etcd
+  # bookworm's kubectl is older than anybody's.
+  get_program sid kubectl usr/bin/kubectl
+  get_control_plane
+}
+
+# NativeAOT links with clang or gcc.
+get_linker() {
+  if command -v clang >/dev/null || { command -v gcc >/dev/null && [ -e "$(gcc -print-file-name=crt1.o)" ]; }; then
+    return
+  fi
+  install_packages gcc libc6-dev
+}

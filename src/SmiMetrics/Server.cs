@@ -48,9 +48,9 @@ internal static partial class Server
             await app.WaitForShutdownAsync(cancellationToken);
             return CommandLine.Success;
         }
-        catch (Exception e) when (e is KubernetesConfigurationException or ServingCertificateException or IOException)
+        catch (Exception e) when (e is KubernetesConfigurationException or ServingCertificateException or InvalidDataException or IOException)
         {
-            // What the operator can mend: a cluster that cannot be reached this way, a broken certificate, a port that is taken.
+            // What the operator can mend: a cluster that cannot be reached this way, a certificate or CA file that is none, a port that is taken.
             await Console.Error.WriteLineAsync($"smi-metrics: {e.Message}");
             return CommandLine.RuntimeFailure;
         }

@@ -304,7 +304,7 @@ internal sealed class AnchoredRegex
                 string flags = end < 0 ? pattern[_at..] : pattern[_at..(_at + end + 1)];
                 if (flags is not ("?:" or "?i:" or "?s:" or "?is:" or "?si:" or "?i)" or "?s)" or "?is)" or "?si)"))
                 {
-                    throw Refuse($"'({flags[..Math.Min(flags.Length, 3)]}' is not supported");
+                    throw Refuse($"'({flags[..Math.Min(flags.Length, 2)]}' is not supported");
                 }
 
                 _at += flags.Length;

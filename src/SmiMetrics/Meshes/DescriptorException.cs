@@ -19,7 +19,8 @@ internal sealed class Mistakes(string file)
     {
         if (_found.Count > 0)
         {
-            throw new DescriptorException([.. _found.OrderBy(mistake => mistake.Line).Select(mistake => $"{file}:{mistake.Line}: {OneLine(mistake.Reason)}")]);
+            throw new DescriptorException(
+                [.. _found.OrderBy(mistake => mistake.Line).Select(mistake => $"{file}:{mistake.Line}: {OneLine(mistake.Reason)}")]);
         }
     }
 

@@ -8,7 +8,7 @@ namespace SmiMetrics.Meshes;
 /// </summary>
 internal sealed class DescriptorReader
 {
-    /// <summary>Longer texts are refused unread. In characters; the longest descriptor that we know has 6,000.</summary>
+    /// <summary>Longer texts, in characters, are refused unread: a descriptor has a few thousand, so another file was meant.</summary>
     public const int MaxLength = 256 * 1024;
 
     // `--mesh auto` means whichever meshes are there.

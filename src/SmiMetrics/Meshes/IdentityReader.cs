@@ -195,7 +195,8 @@ internal sealed class IdentityReader
         Dictionary<char, char> characters = [];
         foreach (YamlEntry entry in encoding is null ? [] : YamlSection.Entries("'encoding'", encoding.Line, encoding.Value, _mistakes))
         {
-            string to = YamlSection.Text("a character of 'encoding'", entry.Value, _mistakes, text => NoCharacter(text) ?? NoCharacter(entry.Key));
+            string to = YamlSection.Text(
+                "a character of 'encoding'", entry.Value, _mistakes, text => NoCharacter(text) ?? NoCharacter(entry.Key));
             if (to.Length > 0)
             {
                 characters.Add(entry.Key[0], to[0]);

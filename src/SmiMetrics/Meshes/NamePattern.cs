@@ -92,7 +92,8 @@ internal sealed class NamePattern
     public override string ToString() => _text;
 
     // All positions are followed at once, except that different names go different ways: so no assignment comes twice.
-    private IEnumerable<IReadOnlyDictionary<string, string>> Assignments(string value, bool[][] alive, int part, bool[] positions, string[] names)
+    private IEnumerable<IReadOnlyDictionary<string, string>> Assignments(
+        string value, bool[][] alive, int part, bool[] positions, string[] names)
     {
         for (; part < _parts.Count && _parts[part] is not Name; part++)
         {

@@ -52,7 +52,6 @@ internal sealed class YamlTree
     /// <returns>The document; null, and a mistake noted, when the text is not YAML at all.</returns>
     public static YamlNode? Read(string text, Mistakes mistakes)
     {
-        // The scanner may walk a long way back for every bracket or key that is never closed.
         if (text.Length > DescriptorReader.MaxLength)
         {
             mistakes.Add(1, $"it is longer than {DescriptorReader.MaxLength} characters");
@@ -65,7 +64,9 @@ internal sealed class YamlTree
         }
         catch (YamlException exception)
         {
-            mistakes.Add((int)Math.Max(exception.Start.Line, 1), $"it is not YAML: {exception.Message}");
+            // What is missing at the end is missing, says the scanner, in the line after the last.
+            int lines = text.AsSpan().TrimEnd('\n').Count('\n') + 1;
+            mistakes.Add((int)Math.Clamp(exception.Start.Line, 1, lines), $"it is not YAML: {exception.Message}");
             return null;
         }
     }
@@ -160,9 +161,18 @@ internal sealed class YamlTree
 
     private void Next()
     {
-        if (!_parser.MoveNext())
+        Mark before = _parser.Current?.End ?? Mark.Empty;
+        try
         {
-            throw new YamlException("it ends too early");
+            if (!_parser.MoveNext())
+            {
+                throw new YamlException(before, before, "it ends too early");
+            }
+        }
+        catch (InvalidOperationException exception)
+        {
+            // YamlDotNet 18.1's scanner has this, without a place, where a text within brackets runs on into a colon.
+            throw new YamlException(before, before, "within brackets a comma, the closing bracket or a quote is missing", exception);
         }
     }
 }

@@ -1,0 +1,75 @@
+using SmiMetrics.Meshes;
+
+namespace SmiMetrics.Tests.Meshes;
+
+/// <summary>docs/adding-a-mesh.md, so that it cannot say what the code does not do.</summary>
+public sealed class DocumentationTests
+{
+    [Fact]
+    public void The_worked_example_is_read()
+    {
+        MeshDescriptor ferry = DescriptorReader.Read(WorkedExample(), "ferry.yaml");
+        Assert.Equal("ferry", ferry.Name);
+        Assert.Equal(["code", "protocol", "grpc_code"], ferry.Outcome.Labels);
+        Assert.Single(ferry.Client!.Latency!.Where);
+        Assert.Equal(2, ferry.Server!.Latency!.Where.Count);
+        Assert.Equal(
+            ["cronjobs", "daemonsets", "deployments", "jobs", "namespaces", "pods", "replicasets", "replicationcontrollers", "services", "statefulsets"],
+            ferry.Client.Destination.Means.Keys.Order());
+        Assert.IsType<IdentityMeans.Packed>(ferry.Client.Destination.Means["services"]);
+        Assert.IsType<IdentityMeans.KindAndName>(ferry.Client.Destination.Means["deployments"]);
+    }
+
+    [Theory]
+    [InlineData("pods: L")]
+    [InlineData("services: {label: L, namespace: N}")]
+    [InlineData("nodes: {through: pods}")]
+    [InlineData("jobs: {label: L, pattern: P}")]
+    [InlineData("workload: L")]
+    [InlineData("workload: {name: L, namespace: N}")]
+    [InlineData("workload: {kind: K, name: L, namespace: N}")]
+    public void Every_form_in_the_table_is_read(string form)
+    {
+        Assert.Contains($"`{form}`", Page(), StringComparison.Ordinal);
+        string kind = form.Split(':')[0];
+        string inKinds = kind == "workload" ? "" : form.Replace(" P}", " '{jobs}'}", StringComparison.Ordinal);
+        MeshDescriptor mesh = DescriptorReader.Read(
+            $$"""
+            name: form
+            title: Form
+            outcome: {success: ['ok="1"']}
+            server:
+              requests: r_total
+              destination:
+                namespace: NS
+                {{(kind == "workload" ? form : "workload: W")}}
+                kinds:
+                  {{(kind == "pods" ? "" : "pods: L")}}
+                  {{inKinds}}
+            """,
+            "form.yaml");
+        Assert.Contains(kind == "workload" ? "statefulsets" : kind, mesh.Server!.Destination.Means);
+    }
+
+    [Fact]
+    public void Every_kind_is_listed() => Assert.Contains($"`{string.Join(' ', KindNames.All.Except(["namespaces"]))}`", Page(), StringComparison.Ordinal);
+
+    internal static string WorkedExample()
+    {
+        const string fence = "```yaml\n";
+        string page = Page();
+        int start = page.IndexOf(fence, StringComparison.Ordinal) + fence.Length;
+        return page[start..page.IndexOf("```", start, StringComparison.Ordinal)];
+    }
+
+    private static string Page()
+    {
+        DirectoryInfo folder = new(AppContext.BaseDirectory);
+        while (!File.Exists(Path.Combine(folder.FullName, "SmiMetrics.sln")))
+        {
+            folder = folder.Parent ?? throw new InvalidOperationException("The tests run outside the repository.");
+        }
+
+        return File.ReadAllText(Path.Combine(folder.FullName, "docs", "adding-a-mesh.md"));
+    }
+}

@@ -87,7 +87,6 @@ public sealed class ErrorTests(World world) : WorldTest(world)
     [InlineData("shop", "web|.+")]
     [InlineData("shop", ".+")]
     [InlineData("shop", "web\\")]
-    [InlineData("shop", "web\n")]
     [InlineData("shop\",namespace=~\".+", "web")]
     [InlineData("billing|shop", "web")]
     [InlineData("shop\"} or response_total{namespace=\"billing", "web")]
@@ -105,6 +104,17 @@ public sealed class ErrorTests(World world) : WorldTest(world)
         {
             AssertStatus(await GetAsync($"{Api}/namespaces/{Uri.EscapeDataString(@namespace)}/deployments"), HttpStatusCode.BadRequest, "BadRequest");
         }
+    }
+
+    /// <summary>kube-apiserver itself cannot pass these on.</summary>
+    [Theory]
+    [InlineData("web%0A")]
+    [InlineData("web%00")]
+    [InlineData("web%0D%0Ax")]
+    public async Task Control_characters_in_a_name_are_refused(string name)
+    {
+        SmiMetricsServer server = await World.RouteToAsync(World.Linkerd, Token);
+        AssertStatus(await server.GetAsync($"{Deployments}/{name}", Token), HttpStatusCode.BadRequest, "BadRequest");
     }
 
     [Fact]

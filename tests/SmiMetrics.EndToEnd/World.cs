@@ -125,6 +125,7 @@ public sealed class World : IAsyncLifetime
             _routed = mesh;
         }
 
+        await Installation.AvailableAsync(server, cancellationToken);
         return server;
     }
 

@@ -64,7 +64,7 @@ internal sealed class Installation
         return new Installation(controlPlane, folder);
     }
 
-    /// <summary>Points both APIServices to this port and waits until kube-apiserver calls them available there.</summary>
+    /// <summary>Points both APIServices to this server.</summary>
     public async Task RouteToAsync(SmiMetricsServer server, CancellationToken cancellationToken)
     {
         foreach (string version in Versions)
@@ -72,8 +72,6 @@ internal sealed class Installation
             JsonObject patch = new() { ["spec"] = new JsonObject { ["service"] = new JsonObject { ["port"] = server.SecurePort } } };
             await _controlPlane.Api.MergeAsync(PathOf(version), patch, cancellationToken);
         }
-
-        await AvailableAsync(server, cancellationToken);
     }
 
     /// <summary>Waits until kube-apiserver has found the server usable, and discovery passes through it.</summary>
@@ -88,13 +86,24 @@ internal sealed class Installation
                 {
                     JsonNode apiService = await _controlPlane.Api.GetAsync(PathOf(version), token);
                     JsonNode? available = apiService["status"]?["conditions"]?.AsArray().SingleOrDefault(condition => condition!["type"]!.GetValue<string>() == "Available");
-                    Assert.True(available?["status"]!.GetValue<string>() == "True", $"{available?.ToJsonString()}");
+                    if (available?["status"]!.GetValue<string>() != "True")
+                    {
+                        // After a failure kube-apiserver looks again in up to half a minute, or when the object changes.
+                        await _controlPlane.Api.MergeAsync(PathOf(version), Touched(), token);
+                        throw new InvalidOperationException(available?.ToJsonString());
+                    }
+
                     await _controlPlane.Api.GetAsync($"/apis/metrics.smi-spec.io/{version}", token);
                 },
                 () => server.Logs,
                 cancellationToken);
         }
     }
+
+    private static JsonObject Touched() => new()
+    {
+        ["metadata"] = new JsonObject { ["annotations"] = new JsonObject { ["looked-at"] = $"{TimeProvider.System.GetUtcNow():O}" } },
+    };
 
     private static string PathOf(string version) => $"/apis/apiregistration.k8s.io/v1/apiservices/{version}.metrics.smi-spec.io";
 

@@ -1,5 +1,6 @@
 using System.Net;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.Logging.Console;
 using SmiMetrics.Api;
 using SmiMetrics.Auth;
 using SmiMetrics.Diagnostics;
@@ -166,23 +167,15 @@ internal static partial class Server
         logging.ClearProviders();
         logging.SetMinimumLevel(options.LogLevel);
         logging.AddFilter("Microsoft", options.LogLevel > LogLevel.Warning ? options.LogLevel : LogLevel.Warning);
-        if (options.LogFormat == LogFormat.Json)
-        {
-            logging.AddJsonConsole(console => console.UseUtcTimestamp = true);
-        }
-        else
-        {
-            logging.AddSimpleConsole(console =>
-            {
-                console.SingleLine = true;
-                console.UseUtcTimestamp = true;
-                console.TimestampFormat = "yyyy-MM-dd'T'HH:mm:ss'Z' ";
-            });
-        }
+        logging.AddJsonConsole(console => console.UseUtcTimestamp = true);
+        logging.Services.AddSingleton<ConsoleFormatter, LogLines>();
 
         // Standard output belongs to what a command answers.
-        logging.Services.Configure<Microsoft.Extensions.Logging.Console.ConsoleLoggerOptions>(
-            console => console.LogToStandardErrorThreshold = LogLevel.Trace);
+        logging.Services.Configure<ConsoleLoggerOptions>(console =>
+        {
+            console.FormatterName = options.LogFormat == LogFormat.Json ? ConsoleFormatterNames.Json : LogLines.FormatterName;
+            console.LogToStandardErrorThreshold = LogLevel.Trace;
+        });
     }
 
     private static void Listen(KestrelServerOptions kestrel, ServeOptions options)
@@ -235,7 +228,7 @@ internal static partial class Server
                 path.Name is null ? "list" : "get",
                 TrafficApi.Group,
                 version,
-                path.Kind.Resource,
+                path.Resource.Name,
                 path.Edges ? "edges" : "",
                 path.Name is not null ? "resource" : path.Namespace is not null ? "namespace" : "cluster"));
         }

@@ -1,5 +1,3 @@
-using SmiMetrics.Kubernetes;
-
 namespace SmiMetrics.Api;
 
 /// <summary>Legacy discovery documents (apimachinery <c>pkg/apis/meta/v1/types.go</c>).</summary>
@@ -30,18 +28,16 @@ internal static class Discovery
 
     public static ApiGroupList Groups { get; } = new("APIGroupList", "v1", [Group with { Kind = null, ApiVersion = null }]);
 
-    /// <summary>
-    /// Every resource has a kind of its own. With the one kind for all that the SMI examples show, kubectl resolves any of them to the
-    /// last in the list and silently reads another resource.
-    /// </summary>
     /// <remarks>Only <c>get</c> and <c>list</c>: controllers that see <c>delete</c> or <c>watch</c> here would try them.</remarks>
-    public static ApiResourceList Resources(string version) => new(
-        "APIResourceList",
-        "v1",
-        $"{TrafficApi.Group}/{version}",
-        [.. TrafficApi.Kinds.SelectMany(kind => new[]
+    public static ApiResourceList Resources(string version) =>
+        new("APIResourceList", "v1", $"{TrafficApi.Group}/{version}", [.. TrafficResource.All.SelectMany(Describe)]);
+
+    private static IEnumerable<ApiResource> Describe(TrafficResource resource)
+    {
+        yield return new ApiResource(resource.Name, resource.Singular, resource.Namespaced, resource.Kind, ["get", "list"]);
+        if (resource.HasEdges)
         {
-            new ApiResource(kind.Resource, kind.Kind.ToLowerInvariant(), kind.Namespaced, kind.Kind + "TrafficMetrics", ["get", "list"]),
-            new ApiResource(kind.Resource + "/edges", "", kind.Namespaced, kind.Kind + "TrafficMetricsList", ["get"]),
-        })]);
+            yield return new ApiResource(resource.Name + "/edges", "", resource.Namespaced, resource.Kind + "List", ["get"]);
+        }
+    }
 }

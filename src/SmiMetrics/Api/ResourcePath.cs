@@ -1,5 +1,3 @@
-using SmiMetrics.Kubernetes;
-
 namespace SmiMetrics.Api;
 
 /// <summary>
@@ -8,32 +6,34 @@ namespace SmiMetrics.Api;
 /// </summary>
 /// <param name="Namespace">Null where the path names none; for a namespace itself it is null and <paramref name="Name"/> names it.</param>
 /// <param name="Name">Null for a list.</param>
-internal sealed record ResourcePath(string Version, ResourceKind Kind, string? Namespace, string? Name, bool Edges)
+internal sealed record ResourcePath(string Version, TrafficResource Resource, string? Namespace, string? Name, bool Edges)
 {
+    private const string EdgesSegment = "edges";
+
     /// <returns>Null where this API has no such resource.</returns>
     public static ResourcePath? Parse(string version, ReadOnlySpan<string> segments)
     {
         // namespaces/X and namespaces/X/edges are the namespace's own; anything else after X lies in it.
-        if (segments is ["namespaces", var @namespace, var resource, .. var rest] && resource != EdgesSegment)
+        if (segments is ["namespaces", var @namespace, var inside, .. var rest] && inside != EdgesSegment)
         {
-            return TrafficApi.Kind(resource) is { Namespaced: true } kind ? Named(version, kind, @namespace, rest) : null;
+            return TrafficResource.Find(inside) is { Namespaced: true } resource ? Named(version, resource, @namespace, rest) : null;
         }
 
-        return segments is [var clusterWide, .. var tail] && TrafficApi.Kind(clusterWide) is { } found && (tail.IsEmpty || !found.Namespaced)
+        return segments is [var clusterWide, .. var tail] && TrafficResource.Find(clusterWide) is { } found && (tail.IsEmpty || !found.Namespaced)
             ? Named(version, found, null, tail)
             : null;
     }
 
-    private const string EdgesSegment = "edges";
-
-    private static ResourcePath? Named(string version, ResourceKind kind, string? @namespace, ReadOnlySpan<string> rest) => rest switch
+    private static ResourcePath? Named(string version, TrafficResource resource, string? @namespace, ReadOnlySpan<string> rest) => rest switch
     {
-        [] => new(version, kind, @namespace, null, Edges: false),
-        [var name] => new(version, kind, @namespace, name, Edges: false),
-        [var name, EdgesSegment] => new(version, kind, @namespace, name, Edges: true),
+        [] => new(version, resource, @namespace, null, Edges: false),
+        [var name] => new(version, resource, @namespace, name, Edges: false),
+        [var name, EdgesSegment] when resource.HasEdges => new(version, resource, @namespace, name, Edges: true),
         _ => null,
     };
 
     /// <summary>The URL path that leads here.</summary>
-    public string SelfLink => TrafficApi.SelfLink(Version, Kind, Namespace, Name, Edges);
+    public string SelfLink =>
+        $"/apis/{TrafficApi.Group}/{Version}{(Namespace is null ? "" : "/namespaces/" + Namespace)}/{Resource.Name}"
+        + $"{(Name is null ? "" : "/" + Name)}{(Edges ? "/" + EdgesSegment : "")}";
 }

@@ -30,15 +30,6 @@ internal sealed class TrafficApi(TrafficAggregator traffic, Cluster cluster, Lat
     /// <summary>All versions, the preferred one first. They differ in name only.</summary>
     public static IReadOnlyList<string> Versions { get; } = ["v1alpha2", "v1alpha1"];
 
-    /// <summary>The resources of the SMI specification that this server answers for.</summary>
-    public static IReadOnlyList<ResourceKind> Kinds { get; } = [.. ResourceKind.All.Where(kind => kind != ResourceKind.CronJob)];
-
-    /// <returns>The kind of a resource that this API serves, or null.</returns>
-    public static ResourceKind? Kind(string resource) => ResourceKind.FromResource(resource) is { } kind && Kinds.Contains(kind) ? kind : null;
-
-    public static string SelfLink(string version, ResourceKind kind, string? @namespace, string? name, bool edges) =>
-        $"/apis/{Group}/{version}{(@namespace is null ? "" : "/namespaces/" + @namespace)}/{kind.Resource}{(name is null ? "" : "/" + name)}{(edges ? "/edges" : "")}";
-
     /// <summary>Answers any request below <c>/apis</c>.</summary>
     /// <exception cref="StatusException">The request cannot be answered as it is.</exception>
     /// <exception cref="SourceUnavailableException">Nor could a better one, at the moment.</exception>
@@ -89,45 +80,46 @@ internal sealed class TrafficApi(TrafficAggregator traffic, Cluster cluster, Lat
         CheckNames(path);
         if (IsTrue(request.Query["watch"]) && path.Name is null)
         {
-            throw new StatusException(Status.WatchNotSupported(path.Kind.Resource));
+            throw new StatusException(Status.WatchNotSupported(path.Resource.Name));
         }
 
         TimeSpan? window = ReadWindow(request.Query);
         try
         {
-            if (path is { Edges: true, Name: { } of })
+            await (path switch
             {
-                await AnswerEdgesAsync(context, path, new ObjectRef(path.Kind, path.Namespace ?? "", of), window);
-            }
-            else if (path.Name is { } name)
-            {
-                IReadOnlyList<TrafficItem> found =
-                    await traffic.GetResourcesAsync(path.Kind, path.Namespace, name, window, context.RequestAborted);
-                TrafficItem item = found.Count > 0 ? found[0] : throw new StatusException(Status.NotFound(path.Kind.Resource, name));
-                await WriteAsync(context, StatusCodes.Status200OK, Write(item, path.Version), ApiJson.Default.TrafficMetrics);
-            }
-            else
-            {
-                await AnswerListAsync(context, path, window);
-            }
+                { Name: null } => AnswerListAsync(context, path, window),
+                { Edges: true } => AnswerEdgesAsync(context, path, Resolve(path), window),
+                _ => AnswerObjectAsync(context, path, Resolve(path), window),
+            });
         }
         catch (WindowException e)
         {
-            throw new StatusException(Status.BadRequest($"window: {e.Message}"));
+            throw new StatusException(Status.BadRequest($"window: {e.Message}{(e.Limit is { } limit ? " " + GoDuration.Format(limit) : "")}"));
         }
         catch (NotTellableException e)
         {
             throw new StatusException(path.Name is null
                 ? Status.NoSuchResource(e.Message)
-                : Status.NotFound(path.Kind.Resource, path.Name, e.Message));
+                : Status.NotFound(path.Resource.Name, path.Name, e.Message));
         }
+    }
+
+    private async Task AnswerObjectAsync(HttpContext context, ResourcePath path, ObjectRef of, TimeSpan? window)
+    {
+        IReadOnlyList<TrafficItem> found = await traffic.GetResourcesAsync(ObjectScope.Of(of), window, context.RequestAborted);
+        TrafficItem item = found.Count > 0 ? found[0] : throw NotFound(path);
+        await WriteAsync(context, StatusCodes.Status200OK, Write(item, path), ApiJson.Default.TrafficMetrics);
     }
 
     private async Task AnswerListAsync(HttpContext context, ResourcePath path, TimeSpan? window)
     {
         Predicate<ObjectRef> selected = ReadSelectors(context.Request.Query);
-        IReadOnlyList<TrafficItem> items = await traffic.GetResourcesAsync(path.Kind, path.Namespace, null, window, context.RequestAborted);
-        ObjectReference resource = new(path.Kind.Kind, path.Namespace, null, path.Kind.ApiVersion);
+        ObjectScope scope = new(path.Resource.Kinds, path.Namespace, null);
+        IReadOnlyList<TrafficItem> items = await traffic.GetResourcesAsync(scope, window, context.RequestAborted);
+        ObjectReference resource = path.Resource.Kinds is [var kind]
+            ? new(kind.Kind, path.Namespace, null, kind.ApiVersion)
+            : new(path.Resource.Kind, path.Namespace, null, $"{Group}/{path.Version}");
         await WriteListAsync(context, path, resource, items.Where(item => selected(item.Resource)));
     }
 
@@ -136,21 +128,24 @@ internal sealed class TrafficApi(TrafficAggregator traffic, Cluster cluster, Lat
         Direction? direction = ReadChoice<Direction>(context.Request.Query, "direction");
         Side? side = ReadChoice<Side>(context.Request.Query, "side");
         IReadOnlyList<TrafficItem> edges =
-            await traffic.GetEdgesAsync(of, window, direction, side, context.RequestAborted)
-            ?? throw new StatusException(Status.NotFound(path.Kind.Resource, of.Name));
+            await traffic.GetEdgesAsync(of, window, direction, side, context.RequestAborted) ?? throw NotFound(path);
         await WriteListAsync(context, path, Reference(of), edges);
     }
+
+    private static ObjectRef Resolve(ResourcePath path) => path.Resource.Resolve(path.Namespace, path.Name!) ?? throw NotFound(path);
+
+    private static StatusException NotFound(ResourcePath path) => new(Status.NotFound(path.Resource.Name, path.Name!));
 
     private Task WriteListAsync(HttpContext context, ResourcePath path, ObjectReference resource, IEnumerable<TrafficItem> items)
     {
         string apiVersion = $"{Group}/{path.Version}";
         TrafficMetricsList list = new(
-            ListKind, apiVersion, new ListMeta(path.SelfLink), resource, [.. items.Select(item => Write(item, path.Version))]);
+            ListKind, apiVersion, new ListMeta(path.SelfLink), resource, [.. items.Select(item => Write(item, path))]);
         return WriteAsync(context, StatusCodes.Status200OK, list, ApiJson.Default.TrafficMetricsList);
     }
 
     /// <summary>Always all five metrics in this order: existing clients index them (nginx-meshctl <c>top</c>).</summary>
-    private TrafficMetrics Write(TrafficItem item, string version)
+    private TrafficMetrics Write(TrafficItem item, ResourcePath path)
     {
         ObjectRef resource = item.Resource;
         string? @namespace = resource.Kind.Namespaced ? resource.Namespace : null;
@@ -170,11 +165,11 @@ internal sealed class TrafficApi(TrafficAggregator traffic, Cluster cluster, Lat
             annotations[$"{Group}/reason"] = item.Reason;
         }
 
+        ResourcePath own = path with { Namespace = @namespace, Name = path.Resource.NameOf(resource) };
         return new TrafficMetrics(
-            "TrafficMetrics",
-            $"{Group}/{version}",
-            new ObjectMeta(
-                resource.Name, @namespace, SelfLink(version, resource.Kind, @namespace, resource.Name, item.Edge is not null), timestamp, annotations),
+            TrafficResource.ObjectKind,
+            $"{Group}/{path.Version}",
+            new ObjectMeta(own.Name!, @namespace, own.SelfLink, timestamp, annotations),
             timestamp,
             GoDuration.Format(item.Window),
             Reference(resource),
@@ -216,11 +211,11 @@ internal sealed class TrafficApi(TrafficAggregator traffic, Cluster cluster, Lat
             throw new StatusException(Status.BadRequest($"namespace \"{path.Namespace}\" is not a DNS-1123 label"));
         }
 
-        bool isLabel = path.Kind == ResourceKind.Namespace || path.Kind == ResourceKind.Service;
+        bool isLabel = path.Resource.Kinds[0] == ResourceKind.Namespace || path.Resource.Kinds[0] == ResourceKind.Service;
         if (path.Name is not null && !(isLabel ? KubernetesName.IsLabel(path.Name) : KubernetesName.IsSubdomain(path.Name)))
         {
             throw new StatusException(Status.BadRequest(
-                $"{path.Kind.Kind.ToLowerInvariant()} name \"{path.Name}\" is not a DNS-1123 {(isLabel ? "label" : "subdomain")}"));
+                $"{path.Resource.Name} name \"{path.Name}\" is not a DNS-1123 {(isLabel ? "label" : "subdomain")}"));
         }
     }
 

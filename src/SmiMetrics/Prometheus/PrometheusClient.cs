@@ -147,6 +147,7 @@ internal sealed partial class PrometheusClient : IDisposable
     {
         Uri queryUri = new(url.TrimEnd('/') + "/api/v1/query");
         ResiliencePipelineBuilder<QueryResult> builder = new() { TimeProvider = _timeProvider };
+        bool failing = false;
         builder.AddCircuitBreaker(new CircuitBreakerStrategyOptions<QueryResult>
         {
             FailureRatio = 0.8,
@@ -160,11 +161,13 @@ internal sealed partial class PrometheusClient : IDisposable
             }),
             OnOpened = args =>
             {
-                Log.Resting(_logger, queryUri, args.BreakDuration);
+                // Opens again after every rest while the failure lasts: that is no news.
+                Log.Resting(_logger, Interlocked.Exchange(ref failing, true) ? LogLevel.Debug : LogLevel.Warning, queryUri, args.BreakDuration);
                 return ValueTask.CompletedTask;
             },
             OnClosed = _ =>
             {
+                Volatile.Write(ref failing, false);
                 Log.Recovered(_logger, queryUri);
                 return ValueTask.CompletedTask;
             },
@@ -323,8 +326,8 @@ internal sealed partial class PrometheusClient : IDisposable
         [LoggerMessage(EventName = "QueryFailed", Message = "Prometheus did not answer ({Failure}) the query {Query}")]
         public static partial void Failed(ILogger logger, LogLevel level, UpstreamFailure failure, string query, Exception exception);
 
-        [LoggerMessage(LogLevel.Warning, "{Url} keeps failing and is left alone for {Duration}")]
-        public static partial void Resting(ILogger logger, Uri url, TimeSpan duration);
+        [LoggerMessage(EventName = "Resting", Message = "{Url} keeps failing: it is asked once in {Duration} until it answers")]
+        public static partial void Resting(ILogger logger, LogLevel level, Uri url, TimeSpan duration);
 
         [LoggerMessage(LogLevel.Information, "{Url} answers again")]
         public static partial void Recovered(ILogger logger, Uri url);

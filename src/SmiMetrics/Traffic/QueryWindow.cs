@@ -7,8 +7,13 @@ internal sealed record WindowOptions(TimeSpan Default, TimeSpan Max)
     public static readonly TimeSpan MaxWindow = TimeSpan.FromHours(1);
 }
 
-/// <summary>A window that cannot be answered rightly. The message says the limit and is fit for callers.</summary>
-internal sealed class WindowException(string message) : Exception(message);
+/// <summary>A window that cannot be answered rightly.</summary>
+/// <param name="problem">What is wrong with it, in words that go before the limit.</param>
+/// <param name="limit">What it would have to be; null when the problem says it all.</param>
+internal sealed class WindowException(string problem, TimeSpan? limit = null) : Exception(problem)
+{
+    public TimeSpan? Limit { get; } = limit;
+}
 
 internal static class QueryWindow
 {
@@ -34,13 +39,12 @@ internal static class QueryWindow
 
         if (window > limits.Max)
         {
-            throw new WindowException($"the longest window is {limits.Max.TotalSeconds:0.###}s");
+            throw new WindowException("the longest window is", limits.Max);
         }
 
         if (window < shortest)
         {
-            throw new WindowException(
-                $"the shortest window is {shortest.TotalSeconds:0.###}s, two of the {shortest.TotalSeconds / 2:0.###}s between scrapes");
+            throw new WindowException("increase() needs two samples, so with this mesh's scrape interval the shortest window is", shortest);
         }
 
         // Prometheus' durations end at the millisecond; below it there is nothing to ask for.

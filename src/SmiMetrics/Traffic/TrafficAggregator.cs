@@ -29,23 +29,19 @@ internal sealed class TrafficAggregator(ITrafficSource source, MeshMonitor meshe
         ResourceKind.ReplicationController, ResourceKind.ReplicaSet,
     ];
 
-    /// <summary>The traffic that objects of a kind received.</summary>
-    /// <param name="namespace">Null for all namespaces.</param>
-    /// <param name="name">Null for all objects.</param>
+    /// <summary>The traffic that the objects of a scope received.</summary>
     /// <param name="window">Null for the default.</param>
-    /// <returns>In order of namespace and name; empty when a single object was asked for that neither cluster nor series know.</returns>
+    /// <returns>In order of namespace, kind and name; empty when a single object was asked for that neither cluster nor series know.</returns>
     /// <exception cref="WindowException">The window cannot be answered.</exception>
     /// <exception cref="NotTellableException">No mesh can tell this kind.</exception>
     /// <exception cref="SourceUnavailableException">The source does not answer, or the cluster has not been read yet.</exception>
-    public async Task<IReadOnlyList<TrafficItem>> GetResourcesAsync(
-        ResourceKind kind, string? @namespace, string? name, TimeSpan? window, CancellationToken cancellationToken)
+    public async Task<IReadOnlyList<TrafficItem>> GetResourcesAsync(ObjectScope scope, TimeSpan? window, CancellationToken cancellationToken)
     {
         Moment moment = await BeginAsync(window, cancellationToken);
-        ObjectScope scope = new([kind], @namespace, name);
         List<View> views = [.. meshes.Active.Select(mesh => OwnTraffic(mesh, scope, moment)).OfType<View>()];
         if (views.Count == 0)
         {
-            throw CannotTell($"the traffic of {kind.Resource}", moment);
+            throw CannotTell($"the traffic of {string.Join(", ", scope.Kinds.Select(kind => kind.Resource))}", moment);
         }
 
         Dictionary<ObjectRef, TrafficItem> items = [];
@@ -63,7 +59,10 @@ internal sealed class TrafficAggregator(ITrafficSource source, MeshMonitor meshe
             items.TryAdd(present, idle with { Resource = present });
         }
 
-        return [.. items.Values.OrderBy(item => item.Resource.Namespace, StringComparer.Ordinal).ThenBy(item => item.Resource.Name, StringComparer.Ordinal)];
+        return [.. items.Values
+            .OrderBy(item => item.Resource.Namespace, StringComparer.Ordinal)
+            .ThenBy(item => item.Resource.Kind.Resource, StringComparer.Ordinal)
+            .ThenBy(item => item.Resource.Name, StringComparer.Ordinal)];
     }
 
     /// <summary>The traffic between an object and each of its peers.</summary>
@@ -269,14 +268,17 @@ internal sealed class TrafficAggregator(ITrafficSource source, MeshMonitor meshe
 
     private static IEnumerable<ObjectRef> Present(ObjectScope scope, ClusterSnapshot snapshot)
     {
-        ResourceKind kind = scope.Kinds[0];
         if (scope.Name is { } name)
         {
-            ObjectRef reference = new(kind, scope.Namespace ?? "", name);
+            ObjectRef reference = new(scope.Kinds[0], scope.Namespace ?? "", name);
             return snapshot.Contains(reference) ? [reference] : [];
         }
 
-        return snapshot.List(kind, scope.Namespace).Select(item => new ObjectRef(kind, item.Key));
+        // In a list of several kinds what one of them owns is already there under its owner: the Jobs of a CronJob.
+        return from kind in scope.Kinds
+               from item in snapshot.List(kind, scope.Namespace)
+               where scope.Kinds.Count == 1 || !scope.Kinds.Any(owner => owner.Kind == item.Owner?.Kind)
+               select new ObjectRef(kind, item.Key);
     }
 
     private TrafficItem Idle(List<View> views, Moment moment)

@@ -14,13 +14,15 @@ public sealed class ResourcePathTests
     [InlineData("namespaces", "namespaces", null, null, false)]
     [InlineData("namespaces/shop", "namespaces", null, "shop", false)]
     [InlineData("namespaces/shop/edges", "namespaces", null, "shop", true)]
+    [InlineData("trafficmetrics", "trafficmetrics", null, null, false)]
+    [InlineData("namespaces/shop/trafficmetrics/deployment.web", "trafficmetrics", "shop", "deployment.web", false)]
     [InlineData("nodes", "nodes", null, null, false)]
     [InlineData("nodes/n1", "nodes", null, "n1", false)]
     [InlineData("nodes/n1/edges", "nodes", null, "n1", true)]
     public void A_path_is_taken_apart_as_the_API_server_does(string path, string resource, string? @namespace, string? name, bool edges)
     {
         ResourcePath parsed = ResourcePath.Parse("v1alpha2", path.Split('/'))!;
-        Assert.Equal((resource, @namespace, name, edges), (parsed.Kind.Resource, parsed.Namespace, parsed.Name, parsed.Edges));
+        Assert.Equal((resource, @namespace, name, edges), (parsed.Resource.Name, parsed.Namespace, parsed.Name, parsed.Edges));
         Assert.Equal("/apis/metrics.smi-spec.io/v1alpha2/" + path, parsed.SelfLink);
     }
 
@@ -37,5 +39,6 @@ public sealed class ResourcePathTests
     [InlineData("namespaces/shop/deployments/web/status")]
     [InlineData("namespaces/shop/deployments/web/edges/x")]
     [InlineData("nodes/n1/x")]
+    [InlineData("namespaces/shop/trafficmetrics/deployment.web/edges")]
     public void What_is_no_resource_here_is_none(string path) => Assert.Null(ResourcePath.Parse("v1alpha2", path.Split('/')));
 }

@@ -19,6 +19,8 @@ namespace SmiMetrics.Tests.Traffic;
 ///   shop/web success=90 failure=10 p50=7.5 p99=- state=ok      in order and complete; only the keys given are compared
 /// eval nodes n1
 ///   fails: cannot tell
+/// eval deployments,statefulsets shop
+///   Deployment/shop/web success=90
 /// </code>
 /// </summary>
 internal sealed class TrafficScript
@@ -29,6 +31,7 @@ internal sealed class TrafficScript
     private readonly ScriptedSource _source = new();
     private bool _hasCluster = true;
     private int _evaluations;
+    private bool _several;
 
     public static async Task RunAsync(string file)
     {
@@ -151,7 +154,9 @@ internal sealed class TrafficScript
 
         bool edges = question[0] == "edges";
         string[] words = edges ? question[1..] : question;
-        ResourceKind kind = ResourceKind.FromResource(words[0])!;
+        ResourceKind[] kinds = [.. words[0].Split(',').Select(word => ResourceKind.FromResource(word)!)];
+        ResourceKind kind = kinds[0];
+        _several = kinds.Length > 1;
         string[] of = words.Skip(1).FirstOrDefault(word => !word.Contains('='))?.Split('/') ?? [];
         Dictionary<string, string> options = words.Where(word => word.Contains('=')).ToDictionary(word => word.Split('=')[0], word => word.Split('=')[1]);
         string? @namespace = kind.Namespaced && of.Length > 0 ? of[0] : null;
@@ -167,7 +172,7 @@ internal sealed class TrafficScript
                     options.TryGetValue("direction", out string? direction) ? Enum.Parse<Direction>(direction, ignoreCase: true) : null,
                     options.TryGetValue("side", out string? side) ? Enum.Parse<Side>(side, ignoreCase: true) : null,
                     CancellationToken.None)
-                : await aggregator.GetResourcesAsync(kind, @namespace, name, null, CancellationToken.None);
+                : await aggregator.GetResourcesAsync(new ObjectScope(kinds, @namespace, name), null, CancellationToken.None);
         }
         catch (NotTellableException e) when (expected is [var only] && only.StartsWith("fails: ", StringComparison.Ordinal))
         {
@@ -194,17 +199,17 @@ internal sealed class TrafficScript
         }
     }
 
-    private static string Subject(TrafficItem item) => item.Edge is { } edge
+    private string Subject(TrafficItem item) => item.Edge is { } edge
         ? $"{edge.Direction.ToString().ToLowerInvariant()} {edge.Peer.Kind}/{Join(edge.Peer)}"
-        : Join(item.Resource);
+        : (_several ? item.Resource.Kind + "/" : "") + Join(item.Resource);
 
     private static string Join(ObjectRef reference) => reference.Namespace.Length == 0 ? reference.Name : $"{reference.Namespace}/{reference.Name}";
 
-    private static string Describe(TrafficItem item) =>
+    private string Describe(TrafficItem item) =>
         $"  {Subject(item)} success={item.Success} failure={item.Failure} p50={item.P50?.ToString(CultureInfo.InvariantCulture) ?? "-"} p90={item.P90} p99={item.P99} "
         + $"state={item.State.ToString().ToLowerInvariant()} side={item.Side.ToString().ToLowerInvariant()} mesh={item.Mesh} ({item.Reason})";
 
-    private static void Compare(string expected, TrafficItem item, string actual)
+    private void Compare(string expected, TrafficItem item, string actual)
     {
         string[] words = expected.Split(' ', StringSplitOptions.RemoveEmptyEntries);
         Assert.True(string.Join(' ', words.TakeWhile(word => !word.Contains('='))) == Subject(item), $"expected {expected}\ngot\n{actual}");

@@ -1,0 +1,61 @@
+using SmiMetrics.Kubernetes;
+
+namespace SmiMetrics.Api;
+
+/// <summary>A resource of this API: whose traffic it is.</summary>
+/// <param name="Name">As in URLs and RBAC rules: <c>deployments</c>.</param>
+/// <param name="Singular">The name that kubectl also takes; empty to let it use the kind.</param>
+/// <param name="Kind">
+/// The kind in discovery. Every resource has its own: with the one for all that the SMI examples show, kubectl resolves any of them to the
+/// last in the list and silently reads another resource.
+/// </param>
+/// <param name="Kinds">The kinds of objects in its lists.</param>
+internal sealed record TrafficResource(string Name, string Singular, string Kind, bool Namespaced, IReadOnlyList<ResourceKind> Kinds)
+{
+    /// <summary>The kind of all objects, whatever resource they are read from, as the SMI SDK has it.</summary>
+    public const string ObjectKind = "TrafficMetrics";
+
+    /// <summary>
+    /// Every workload of a namespace in one list, so that <c>kubectl get trafficmetrics</c> means something. Its names are
+    /// <c>KIND.NAME</c>. It also gives kubectl a resource with the kind that all objects have: without one, <c>-o yaml</c> fails.
+    /// </summary>
+    public static readonly TrafficResource Workloads = new(
+        "trafficmetrics",
+        "",
+        ObjectKind,
+        Namespaced: true,
+        [ResourceKind.Deployment, ResourceKind.StatefulSet, ResourceKind.DaemonSet, ResourceKind.ReplicationController, ResourceKind.CronJob, ResourceKind.Job]);
+
+    /// <summary>All resources, in the order in which discovery lists them.</summary>
+    public static readonly IReadOnlyList<TrafficResource> All =
+    [
+        .. ResourceKind.All.Where(kind => kind != ResourceKind.CronJob).Select(kind =>
+            new TrafficResource(kind.Resource, kind.Kind.ToLowerInvariant(), kind.Kind + ObjectKind, kind.Namespaced, [kind])),
+        Workloads,
+    ];
+
+    /// <returns>The resource of this name, or null.</returns>
+    public static TrafficResource? Find(string name) => All.FirstOrDefault(resource => resource.Name == name);
+
+    /// <summary>Whether its objects have edges to ask for.</summary>
+    public bool HasEdges => this != Workloads;
+
+    /// <summary>What an object is called in this resource.</summary>
+    public string NameOf(ObjectRef reference) =>
+        this == Workloads ? $"{reference.Kind.Kind.ToLowerInvariant()}.{reference.Name}" : reference.Name;
+
+    /// <summary>The object that is called so; null when nothing can be.</summary>
+    public ObjectRef? Resolve(string? @namespace, string name)
+    {
+        if (this != Workloads)
+        {
+            return new ObjectRef(Kinds[0], @namespace ?? "", name);
+        }
+
+        // Names may have dots, kinds have none.
+        string[] parts = name.Split('.', 2);
+        return parts is [var prefix, var rest] && Kinds.FirstOrDefault(kind => kind.Kind.Equals(prefix, StringComparison.OrdinalIgnoreCase)) is { } found
+            ? new ObjectRef(found, @namespace ?? "", rest)
+            : null;
+    }
+}

@@ -55,8 +55,10 @@ internal sealed partial class Informer(
     private static readonly TimeSpan PageDeadline = TimeSpan.FromSeconds(60);
     private static readonly TimeSpan ShortestWatch = TimeSpan.FromMinutes(5);
     private static readonly TimeSpan WatchMargin = TimeSpan.FromSeconds(30);
-    private static readonly TimeSpan SteadyAfter = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan LookAgainAfter = TimeSpan.FromMinutes(3);
+
+    /// <summary>A watch that has stood for this long, or has brought an event, is one that works.</summary>
+    public static readonly TimeSpan SteadyAfter = TimeSpan.FromSeconds(0.5);
 
     private readonly Backoff _backoff = new(Random.Shared);
     private HashSet<ObjectKey> _known = [];

@@ -4,6 +4,7 @@ using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using k8s;
 using k8s.Authentication;
+using k8s.KubeConfigModels;
 
 namespace SmiMetrics.Kubernetes;
 
@@ -118,7 +119,7 @@ internal sealed class KubernetesApi : IDisposable
             if (kubeconfig is not null)
             {
                 origin = $"--kubeconfig {kubeconfig}";
-                return (KubernetesClientConfiguration.BuildConfigFromConfigFile(kubeconfig), origin);
+                return (Load([kubeconfig], KubernetesClientConfiguration.BuildConfigFromConfigFile(kubeconfig)), origin);
             }
 
             if (KubernetesClientConfiguration.IsInCluster())
@@ -131,13 +132,13 @@ internal sealed class KubernetesApi : IDisposable
             if (!string.IsNullOrEmpty(variable))
             {
                 origin = $"$KUBECONFIG ({variable})";
-                return (KubernetesClientConfiguration.BuildDefaultConfig(), origin);
+                return (Load(variable.Split(Path.PathSeparator), KubernetesClientConfiguration.BuildDefaultConfig()), origin);
             }
 
             if (File.Exists(KubernetesClientConfiguration.KubeConfigDefaultLocation))
             {
                 origin = KubernetesClientConfiguration.KubeConfigDefaultLocation;
-                return (KubernetesClientConfiguration.BuildConfigFromConfigFile(origin), origin);
+                return (Load([origin], KubernetesClientConfiguration.BuildConfigFromConfigFile(origin)), origin);
             }
         }
         catch (Exception e)
@@ -149,6 +150,33 @@ internal sealed class KubernetesApi : IDisposable
             "no Kubernetes cluster: this is not a pod, $KUBECONFIG is not set and ~/.kube/config does not exist; "
             + "give --kubeconfig FILE, or --kubernetes=none to run without a cluster",
             innerException: null);
+    }
+
+    // Of a bundle of authorities in a kubeconfig the package reads only the first certificate, and a cluster that rotates its
+    // authority has two. So they are read again here.
+    private static KubernetesClientConfiguration Load(string[] files, KubernetesClientConfiguration configuration)
+    {
+        K8SConfiguration[] read = [.. files.Where(File.Exists).Select(file => KubernetesClientConfiguration.LoadKubeConfig(file))];
+        string? clusterName = read.SelectMany(file => file.Contexts ?? [])
+            .FirstOrDefault(context => context.Name == configuration.CurrentContext)?.ContextDetails?.Cluster;
+        foreach (K8SConfiguration file in read)
+        {
+            if (file.Clusters?.FirstOrDefault(cluster => cluster.Name == clusterName)?.ClusterEndpoint is { } cluster)
+            {
+                string? path = cluster.CertificateAuthority;
+                string? pem = Pem(string.IsNullOrEmpty(path) ? null : Path.Combine(Path.GetDirectoryName(file.FileName) ?? "", path), cluster.CertificateAuthorityData);
+                X509Certificate2Collection authorities = [];
+                authorities.ImportFromPem(pem);
+                if (authorities.Count > 0)
+                {
+                    configuration.SslCaCerts = authorities;
+                }
+
+                break;
+            }
+        }
+
+        return configuration;
     }
 
     private static SocketsHttpHandler CreateHandler(KubernetesClientConfiguration configuration)
@@ -194,12 +222,13 @@ internal sealed class KubernetesApi : IDisposable
         string? certificate = Pem(configuration.ClientCertificateFilePath, configuration.ClientCertificateData);
         string? key = Pem(configuration.ClientKeyFilePath, configuration.ClientCertificateKeyData);
         return certificate is null || key is null ? null : X509Certificate2.CreateFromPem(certificate, key);
-
-        static string? Pem(string? file, string? base64) =>
-            !string.IsNullOrEmpty(file) ? File.ReadAllText(file)
-            : !string.IsNullOrEmpty(base64) ? Encoding.ASCII.GetString(Convert.FromBase64String(base64))
-            : null;
     }
+
+    // Where a kubeconfig has both, kubectl prefers what is in it to what it names.
+    private static string? Pem(string? file, string? base64) =>
+        !string.IsNullOrEmpty(base64) ? Encoding.ASCII.GetString(Convert.FromBase64String(base64))
+        : !string.IsNullOrEmpty(file) ? File.ReadAllText(file)
+        : null;
 
     // To Kubernetes any certificate of the bundle is an anchor; to .NET only a self-signed one is, and the rest are partial chains.
     private static bool EndsIn(X509Certificate2Collection? authorities, X509Chain? chain) =>

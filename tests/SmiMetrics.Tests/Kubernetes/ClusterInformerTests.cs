@@ -55,7 +55,7 @@ public sealed class ClusterInformerTests : IAsyncDisposable
         _server.Intercept = _ => null;
         _time.Advance(Backoff.Longest);
         await _server.NextWatchAsync("/api/v1/nodes");
-        _time.Advance(TimeSpan.FromSeconds(1));
+        _time.Advance(Informer.SteadyAfter);
         await SyncedAsync(_cluster);
         Assert.Empty(_informer.Troubles);
         Assert.Single(_cluster.Snapshot.List(ResourceKind.Pod, "shop"));

@@ -65,7 +65,7 @@ public sealed class ConfigMapWatcherTests : IAsyncDisposable
         {
             await _server.NextListAsync(Path);
             await _server.NextWatchAsync(Path);
-            await _time.NextTimerAsync(TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(1));
+            await _time.NextTimerAsync(Informer.SteadyAfter, Informer.SteadyAfter);
             _time.Advance(Minute);
             _server.CloseWatches(Path);
         }

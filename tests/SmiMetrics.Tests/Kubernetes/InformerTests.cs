@@ -268,7 +268,7 @@ public sealed class InformerTests : IAsyncDisposable
         foreach (double seconds in new[] { 0.8, 1.6, 3.2 })
         {
             _server.CloseWatches(Pods);
-            // The clock stands still, so for the watch a second has not passed.
+            // The clock stands still, so for the watch no time has passed.
             TimeSpan pause = await NextPauseAsync();
             Assert.InRange(pause.TotalSeconds, seconds, seconds * 1.5);
             _time.Advance(pause);
@@ -285,10 +285,10 @@ public sealed class InformerTests : IAsyncDisposable
         _server.Intercept = request => request.IsWatch && !Interlocked.Exchange(ref failed, true) ? throw new HttpRequestException("connection reset") : null;
         Start();
         await PassBackoffAsync();
-        await _time.NextTimerAsync(TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(1));
+        await _time.NextTimerAsync(Informer.SteadyAfter, Informer.SteadyAfter);
         Assert.Equal("connection reset", _informer.Trouble);
 
-        _time.Advance(TimeSpan.FromSeconds(1));
+        _time.Advance(Informer.SteadyAfter);
 
         Assert.Null(_informer.Trouble);
     }
@@ -299,7 +299,7 @@ public sealed class InformerTests : IAsyncDisposable
         Start();
         Seen dead = await _server.NextWatchAsync(Pods);
         TimeSpan deadline = await _time.NextTimerAsync(TimeSpan.FromMinutes(5), TimeSpan.FromMinutes(11));
-        await _time.NextTimerAsync(TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(1));
+        await _time.NextTimerAsync(Informer.SteadyAfter, Informer.SteadyAfter);
         Assert.Equal(TimeSpan.FromSeconds(int.Parse(dead.Query["timeoutSeconds"]) + 30), deadline);
 
         _time.Advance(deadline);
@@ -400,17 +400,7 @@ public sealed class InformerTests : IAsyncDisposable
 
     private async Task PassBackoffAsync() => _time.Advance(await NextPauseAsync());
 
-    private async Task<TimeSpan> NextPauseAsync()
-    {
-        TimeSpan pause;
-        do
-        {
-            pause = await _time.NextTimerAsync(TimeSpan.FromSeconds(0.5), TimeSpan.FromSeconds(40));
-        }
-        while (pause == TimeSpan.FromSeconds(1)); // Not a pause: it tells whether a watch stands.
-
-        return pause;
-    }
+    private Task<TimeSpan> NextPauseAsync() => _time.NextTimerAsync(Backoff.Shortest, Backoff.Longest);
 
     private async Task<string> ChangeAsync() => await _changes.Reader.ReadAsync(TestContext.Current.CancellationToken).AsTask().WaitAsync(Patience, TestContext.Current.CancellationToken);
 

@@ -9,92 +9,92 @@ namespace SmiMetrics.Kubernetes;
 /// </summary>
 internal sealed class KubeObject
 {
-    public KubeMetadata? Metadata { get; init; }
+    public KubeMetadata? Metadata { get; set; }
 
     /// <summary>Of a pod.</summary>
-    public KubePodSpec? Spec { get; init; }
+    public KubePodSpec? Spec { get; set; }
 
     /// <summary>Of a pod.</summary>
     [JsonConverter(typeof(KubePodStatusConverter))]
-    public KubePodStatus? Status { get; init; }
+    public KubePodStatus? Status { get; set; }
 
     /// <summary>Of an EndpointSlice.</summary>
-    public List<KubeEndpoint>? Endpoints { get; init; }
+    public List<KubeEndpoint>? Endpoints { get; set; }
 
     /// <summary>Of a ConfigMap.</summary>
-    public Dictionary<string, string>? Data { get; init; }
+    public Dictionary<string, string>? Data { get; set; }
 
     /// <summary>Of a metav1.Status, which takes the object's place in an event of type ERROR and in the body of a failure.</summary>
-    public int? Code { get; init; }
+    public int? Code { get; set; }
 
     /// <inheritdoc cref="Code"/>
-    public string? Message { get; init; }
+    public string? Message { get; set; }
 }
 
 internal sealed class KubeMetadata
 {
-    public string? Namespace { get; init; }
+    public string? Namespace { get; set; }
 
-    public string? Name { get; init; }
+    public string? Name { get; set; }
 
-    public string? ResourceVersion { get; init; }
+    public string? ResourceVersion { get; set; }
 
     /// <summary>Of a list: the token that asks for the next page.</summary>
-    public string? Continue { get; init; }
+    public string? Continue { get; set; }
 
-    public Dictionary<string, string>? Labels { get; init; }
+    public Dictionary<string, string>? Labels { get; set; }
 
-    public List<KubeOwnerReference>? OwnerReferences { get; init; }
+    public List<KubeOwnerReference>? OwnerReferences { get; set; }
 }
 
 internal sealed class KubeOwnerReference
 {
-    public string? ApiVersion { get; init; }
+    public string? ApiVersion { get; set; }
 
-    public string? Kind { get; init; }
+    public string? Kind { get; set; }
 
-    public string? Name { get; init; }
+    public string? Name { get; set; }
 
-    public bool? Controller { get; init; }
+    public bool? Controller { get; set; }
 }
 
 internal sealed class KubePodSpec
 {
-    public string? NodeName { get; init; }
+    public string? NodeName { get; set; }
 }
 
 internal sealed class KubePodStatus
 {
-    public string? Phase { get; init; }
+    public string? Phase { get; set; }
 
     [JsonPropertyName("podIP")]
-    public string? PodIp { get; init; }
+    public string? PodIp { get; set; }
 }
 
 internal sealed class KubeEndpoint
 {
-    public KubeTargetReference? TargetRef { get; init; }
+    public KubeTargetReference? TargetRef { get; set; }
 }
 
 internal sealed class KubeTargetReference
 {
-    public string? Kind { get; init; }
+    public string? Kind { get; set; }
 
-    public string? Name { get; init; }
+    public string? Name { get; set; }
 }
 
 internal sealed class KubeList
 {
-    public KubeMetadata? Metadata { get; init; }
+    public KubeMetadata? Metadata { get; set; }
 
-    public List<KubeObject>? Items { get; init; }
+    public List<KubeObject>? Items { get; set; }
 }
 
 internal sealed class KubeEvent
 {
-    public string? Type { get; init; }
+    public string? Type { get; set; }
 
-    public KubeObject? Object { get; init; }
+    public KubeObject? Object { get; set; }
 }
 
 /// <summary>The field <c>status</c> is an object in a pod, but in a metav1.Status it is the text <c>Failure</c>.</summary>

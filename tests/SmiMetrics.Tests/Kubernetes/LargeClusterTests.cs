@@ -21,12 +21,10 @@ public sealed class LargeClusterTests(ITestOutputHelper output)
     [Fact]
     public async Task Ten_thousand_pods_and_three_thousand_ReplicaSets_stay_small()
     {
-        // Once to compile code and fill buffers, and once to measure what the second cluster adds.
-        await FollowAsync();
         (long bytes, TimeSpan sync, long kept) = await FollowAsync();
         output.WriteLine($"{bytes / 1e6:0} MB of JSON ({bytes / (Pods + ReplicaSets)} B an object) in {sync.TotalSeconds:0.00} s; {kept / 1e6:0.0} MB kept ({kept / Pods} B a pod)");
 
-        Assert.InRange(kept, 1, 20_000_000);
+        Assert.InRange(kept, 1, 10_000_000);
     }
 
     private static async Task<(long Bytes, TimeSpan Sync, long Kept)> FollowAsync()
@@ -105,7 +103,9 @@ public sealed class LargeClusterTests(ITestOutputHelper output)
         {
             int end = Math.Min(start + 500, count);
             string token = end < count ? $",\"continue\":\"{end}\"" : "";
-            return $$$"""{"kind":"List","apiVersion":"v1","metadata":{"resourceVersion":"1"{{{token}}}},"items":[{{{string.Join(',', Enumerable.Range(start, end - start).Select(item))}}}]}""";
+            // Not string.Join: it would leave a buffer of the page's size in the array pool, which counts as ours.
+            StringBuilder page = new StringBuilder($$$"""{"kind":"List","apiVersion":"v1","metadata":{"resourceVersion":"1"{{{token}}}},"items":[""");
+            return page.AppendJoin(',', Enumerable.Range(start, end - start).Select(item)).Append("]}").ToString();
         }
 
         private static string Pod(int i)

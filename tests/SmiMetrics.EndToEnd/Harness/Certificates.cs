@@ -18,12 +18,13 @@ internal sealed class CertificateAuthority
 
     private readonly Workspace _workspace;
     private readonly X509Certificate2 _authority;
+    private readonly string _name;
     private readonly DateTimeOffset _begin = TimeProvider.System.GetUtcNow().AddMinutes(-5);
     private readonly DateTimeOffset _end = TimeProvider.System.GetUtcNow().AddDays(1);
 
     public CertificateAuthority(Workspace workspace, string name)
     {
-        _workspace = workspace;
+        (_workspace, _name) = (workspace, name);
         using ECDsa key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
         CertificateRequest request = new($"CN={name}", key, HashAlgorithmName.SHA256);
         request.CertificateExtensions.Add(new X509BasicConstraintsExtension(certificateAuthority: true, false, 0, critical: true));
@@ -74,7 +75,8 @@ internal sealed class CertificateAuthority
         using X509Certificate2 certificate = request.Create(_authority, _begin, _end, RandomNumberGenerator.GetBytes(8));
         string pem = certificate.ExportCertificatePem();
         string keyPem = key.ExportPkcs8PrivateKeyPem();
-        string file = $"certificates/{commonName.Replace(':', '-')}";
+        // A file of its own for each: kube-apiserver reads its client certificate again while it runs.
+        string file = $"certificates/{_name}/{commonName.Replace(':', '-')}-{Guid.NewGuid():N}";
         return new KeyPair(pem, keyPem, _workspace.Write($"{file}.crt", pem), _workspace.Write($"{file}.key", keyPem));
     }
 }

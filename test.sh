@@ -66,8 +66,14 @@ finish() {
   [ "$FAILED" -eq 0 ] || exit 1
 }
 trap finish EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
+# A suite that is running ends with this script, and the servers that it has started end with it.
+SUITE=""
+stop() {
+  [ -z "$SUITE" ] || kill -KILL "$SUITE" 2>/dev/null || true
+  exit "$1"
+}
+trap 'stop 130' INT
+trap 'stop 143' TERM
 
 # shellcheck source=tests/tools.sh
 . "$REPOSITORY/tests/tools.sh"
@@ -81,7 +87,10 @@ run_suite() {
   file="$RESULTS/$name.xml"
   say "Testing: $name"
   rm -f "$file"
-  "$BIN/$project/release/$project" -noColor -noLogo -xml "$file" || status=$?
+  "$BIN/$project/release/$project" -noColor -noLogo -xml "$file" &
+  SUITE=$!
+  wait "$SUITE" || status=$?
+  SUITE=""
   if [ ! -s "$file" ]; then
     FAILED=$((FAILED + 1))
     echo "test.sh: $name ended with status $status and left no results" >&2

@@ -1,10 +1,6 @@
 using System.Collections.Concurrent;
 using Microsoft.AspNetCore.Builder;
-using Microsoft.AspNetCore.Hosting.Server;
-using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Http;
-using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Logging;
 
 namespace SmiMetrics.EndToEnd.Harness;
 
@@ -23,14 +19,11 @@ internal sealed class PrometheusDoor : IAsyncDisposable
     private PrometheusDoor(string prometheus)
     {
         _client = new HttpClient { BaseAddress = new Uri(prometheus) };
-        WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
-        builder.Logging.ClearProviders();
-        _server = builder.Build();
-        _server.Urls.Add("http://127.0.0.1:0");
+        _server = LoopbackServer.Create();
         _server.Run(PassAsync);
     }
 
-    public string Url => _server.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single();
+    public string Url => _server.Address().GetLeftPart(UriPartial.Authority);
 
     /// <summary>When true, every connection is broken off.</summary>
     public bool Shut { get; set; }

@@ -1,9 +1,6 @@
 using Microsoft.AspNetCore.Builder;
-using Microsoft.AspNetCore.Hosting.Server;
-using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Http;
-using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Logging;
+using SmiMetrics.EndToEnd.Harness;
 
 namespace SmiMetrics.EndToEnd.Mesh;
 
@@ -34,14 +31,11 @@ internal sealed class SimulatedMesh : IAsyncDisposable
     public IReadOnlyList<ScrapeTarget> Targets { get; }
 
     /// <summary>Host and port.</summary>
-    public string Address => new Uri(_server.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single()).Authority;
+    public string Address => _server.Address().Authority;
 
     public static async Task<SimulatedMesh> StartAsync(IEnumerable<IMeshSimulation> meshes, CancellationToken cancellationToken)
     {
-        WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
-        builder.Logging.ClearProviders();
-        WebApplication server = builder.Build();
-        server.Urls.Add("http://127.0.0.1:0");
+        WebApplication server = LoopbackServer.Create();
         List<ScrapeTarget> targets = [];
         foreach ((ScrapeTarget target, ProxyPage page) in meshes.SelectMany(mesh => mesh.Proxies()))
         {

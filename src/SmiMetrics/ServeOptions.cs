@@ -42,6 +42,9 @@ internal sealed record ServeOptions
     /// <summary>Zero is off.</summary>
     public required int AdminPort { get; init; }
 
+    /// <summary>Where the admin port is: <c>--bind-address</c>, but loopback by default where nothing is served to others either.</summary>
+    public required IPAddress AdminAddress { get; init; }
+
     public required LogLevel LogLevel { get; init; }
 
     public required LogFormat LogFormat { get; init; }
@@ -62,6 +65,13 @@ internal sealed record ServeOptions
             values.Fail(Flags.Kubeconfig, $"goes against {Flags.Kubernetes.Option} {Flags.None}");
         }
 
+        IPAddress? parsed = IPAddress.TryParse(values.Text(Flags.BindAddress), out IPAddress? given) ? given : null;
+        if (parsed is null)
+        {
+            values.Fail(Flags.BindAddress, $"\"{values.Text(Flags.BindAddress)}\" is not an IP address");
+        }
+
+        IPAddress address = parsed ?? IPAddress.Any;
         ServeOptions options = new()
         {
             Kubernetes = noCluster ? null : new KubernetesOptions { Kubeconfig = File(values, Flags.Kubeconfig) },
@@ -69,10 +79,11 @@ internal sealed record ServeOptions
             Prometheus = ReadPrometheus(values, errors),
             Windows = ReadWindows(values),
             LatencyUnit = values.Text(Flags.LatencyUnit) == LatencyUnit.Seconds.Unit ? LatencyUnit.Seconds : LatencyUnit.Milliseconds,
-            Serving = ReadServing(values, noCluster),
+            Serving = ReadServing(values, address, noCluster),
             FrontProxy = ReadFrontProxy(values),
             InsecurePort = Port(values, Flags.InsecurePort),
             AdminPort = Port(values, Flags.AdminPort),
+            AdminAddress = noCluster && !values.IsGiven(Flags.BindAddress) ? IPAddress.Loopback : address,
             LogLevel = Choice(values, Flags.LogLevel, LogLevel.Information, [
                 ("trace", LogLevel.Trace), ("debug", LogLevel.Debug), ("info", LogLevel.Information), ("warn", LogLevel.Warning), ("error", LogLevel.Error)]),
             LogFormat = Choice(values, Flags.LogFormat, LogFormat.Text, [("text", LogFormat.Text), ("json", LogFormat.Json)]),
@@ -151,6 +162,10 @@ internal sealed record ServeOptions
         {
             values.Fail(Flags.DefaultWindow, "must be longer than zero");
         }
+        else if (windows.Default.Ticks % TimeSpan.TicksPerMillisecond != 0)
+        {
+            values.Fail(Flags.DefaultWindow, "must be a whole number of milliseconds");
+        }
         else if (windows.Default > windows.Max)
         {
             values.Fail(Flags.DefaultWindow, $"{GoDuration.Format(windows.Default)} is longer than {Flags.MaxWindow.Option} {GoDuration.Format(windows.Max)}");
@@ -159,7 +174,7 @@ internal sealed record ServeOptions
         return windows;
     }
 
-    private static ServingOptions? ReadServing(FlagValues values, bool noCluster)
+    private static ServingOptions? ReadServing(FlagValues values, IPAddress address, bool noCluster)
     {
         int port = Port(values, Flags.SecurePort);
         if (values.IsGiven(Flags.TlsCertFile) != values.IsGiven(Flags.TlsPrivateKeyFile))
@@ -171,18 +186,13 @@ internal sealed record ServeOptions
         ServingOptions options = new()
         {
             SecurePort = port,
-            BindAddress = values.Text(Flags.BindAddress) is { } text && IPAddress.TryParse(text, out IPAddress? address) ? address : IPAddress.None,
+            BindAddress = address,
             TlsCertFile = File(values, Flags.TlsCertFile),
             TlsPrivateKeyFile = File(values, Flags.TlsPrivateKeyFile),
             CertDir = values.Text(Flags.CertDir)!,
             TlsMinVersion = Choice(values, Flags.TlsMinVersion, TlsVersion.VersionTLS12, [
                 (nameof(TlsVersion.VersionTLS12), TlsVersion.VersionTLS12), (nameof(TlsVersion.VersionTLS13), TlsVersion.VersionTLS13)]),
         };
-        if (options.BindAddress.Equals(IPAddress.None))
-        {
-            values.Fail(Flags.BindAddress, $"\"{values.Text(Flags.BindAddress)}\" is not an IP address");
-        }
-
         // Without a cluster and without a CA of its own the secure port could authenticate nobody.
         bool nobodyToTrust = noCluster && !values.IsGiven(Flags.RequestHeaderClientCaFile);
         if (nobodyToTrust && values.IsGiven(Flags.SecurePort) && port != 0)
@@ -298,7 +308,7 @@ internal sealed record ServeOptions
         public static readonly Flag MaxStale = new("max-stale", "DURATION", GoDuration.Format(PrometheusOptions.DefaultMaxStale), "how old an answer, marked stale, may be given while Prometheus fails; 0s: never");
         public static readonly Flag LatencyUnit = new("latency-unit", "ms|seconds", Api.LatencyUnit.Milliseconds.Unit, "unit of the latency metrics");
         public static readonly Flag SecurePort = new("secure-port", "PORT", "6443", "HTTPS, for kube-apiserver; 0: off, as it is with --kubernetes none and no CA");
-        public static readonly Flag BindAddress = new("bind-address", "IP", "0.0.0.0", "address of the secure and the admin port");
+        public static readonly Flag BindAddress = new("bind-address", "IP", "0.0.0.0", "address of the secure and the admin port; unless given, 127.0.0.1 with --kubernetes none");
         public static readonly Flag TlsCertFile = new("tls-cert-file", "FILE", null, "PEM serving certificate with its intermediates, read again when it changes");
         public static readonly Flag TlsPrivateKeyFile = new("tls-private-key-file", "FILE", null, "its key");
         public static readonly Flag CertDir = new("cert-dir", "DIR", "apiserver.local.config/certificates", "where a self-signed certificate is made when no files are given");

@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Sockets;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.Logging.Console;
 using SmiMetrics.Api;
@@ -49,9 +50,9 @@ internal static partial class Server
             await app.WaitForShutdownAsync(cancellationToken);
             return CommandLine.Success;
         }
-        catch (Exception e) when (e is KubernetesConfigurationException or ServingCertificateException or InvalidDataException or IOException)
+        catch (Exception e) when (e is KubernetesConfigurationException or ServingCertificateException or InvalidDataException or IOException or SocketException)
         {
-            // What the operator can mend: a cluster that cannot be reached this way, a certificate or CA file that is none, a port that is taken.
+            // What the operator can mend: a cluster that cannot be reached this way, a certificate or CA file that is none, a port that is taken or not ours to take.
             await Console.Error.WriteLineAsync($"smi-metrics: {e.Message}");
             return CommandLine.RuntimeFailure;
         }
@@ -181,11 +182,10 @@ internal static partial class Server
     private static void Listen(KestrelServerOptions kestrel, ServeOptions options)
     {
         kestrel.UseServingLimits();
-        IPAddress address = options.Serving?.BindAddress ?? IPAddress.Loopback;
         if (options.Serving is { } serving)
         {
             ServingCertificate certificate = kestrel.ApplicationServices.GetRequiredService<ServingCertificate>();
-            kestrel.Listen(address, serving.SecurePort, listen =>
+            kestrel.Listen(serving.BindAddress, serving.SecurePort, listen =>
             {
                 Mark(listen, Listener.Secure);
                 listen.UseServingCertificate(certificate, serving.TlsMinVersion);
@@ -199,7 +199,7 @@ internal static partial class Server
 
         if (options.AdminPort != 0)
         {
-            kestrel.Listen(address, options.AdminPort, listen => Mark(listen, Listener.Admin));
+            kestrel.Listen(options.AdminAddress, options.AdminPort, listen => Mark(listen, Listener.Admin));
         }
     }
 

@@ -1,3 +1,4 @@
+using System.Collections.Frozen;
 using System.Globalization;
 using System.Text.Encodings.Web;
 using System.Text.Json;
@@ -127,6 +128,8 @@ internal sealed class TrafficApi(TrafficAggregator traffic, Cluster cluster, Lat
     {
         Direction? direction = ReadChoice<Direction>(context.Request.Query, "direction");
         Side? side = ReadChoice<Side>(context.Request.Query, "side");
+        RefuseSelector(context.Request.Query, "fieldSelector", "edges have none");
+        RefuseSelector(context.Request.Query, "labelSelector", "edges have none");
         IReadOnlyList<TrafficItem> edges =
             await traffic.GetEdgesAsync(of, window, direction, side, context.RequestAborted) ?? throw NotFound(path);
         await WriteListAsync(context, path, Reference(of), edges);
@@ -253,20 +256,24 @@ internal sealed class TrafficApi(TrafficAggregator traffic, Cluster cluster, Lat
         _ => throw new StatusException(Status.BadRequest($"{name}: given more than once")),
     };
 
+    private static void RefuseSelector(IQueryCollection query, string name, string because)
+    {
+        if (ReadOne(query, name) is { Length: > 0 })
+        {
+            throw new StatusException(Status.BadRequest($"{name}: {because}"));
+        }
+    }
+
     private Predicate<ObjectRef> ReadSelectors(IQueryCollection query)
     {
-        if (ReadOne(query, "fieldSelector") is { Length: > 0 })
-        {
-            throw new StatusException(Status.BadRequest("fieldSelector: not supported yet; ask for the object by its path"));
-        }
+        RefuseSelector(query, "fieldSelector", "not supported yet; ask for the object by its path");
 
         if (ReadOne(query, "labelSelector") is not { Length: > 0 } text)
         {
             return _ => true;
         }
 
-        ClusterSnapshot snapshot = cluster.Snapshot;
-        if (!snapshot.HasCluster)
+        if (cluster.Synced && !cluster.Snapshot.HasCluster)
         {
             throw new StatusException(Status.BadRequest("labelSelector: this server knows no labels, it runs without a cluster (--kubernetes none)"));
         }
@@ -274,7 +281,7 @@ internal sealed class TrafficApi(TrafficAggregator traffic, Cluster cluster, Lat
         try
         {
             LabelSelector selector = LabelSelector.Parse(text);
-            return reference => selector.Matches(snapshot.Find(reference)?.Labels ?? new Dictionary<string, string>());
+            return reference => selector.Matches(cluster.Snapshot.Find(reference)?.Labels ?? FrozenDictionary<string, string>.Empty);
         }
         catch (LabelSelectorException e)
         {

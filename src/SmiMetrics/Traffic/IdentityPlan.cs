@@ -27,7 +27,7 @@ internal sealed class IdentityPlan
 {
     /// <summary>
     /// Beyond this many pods their names no longer go into the query (a matcher of 25 kB was refused by a proxy in the field,
-    /// prometheus-adapter#668): the whole namespace is asked and the rest dropped here.
+    /// prometheus-adapter#668): all pods are asked for, of the namespace or for a node of the mesh, and the others dropped here.
     /// </summary>
     private const int MostPodsInMatcher = 100;
 
@@ -56,7 +56,9 @@ internal sealed class IdentityPlan
     public static IdentityPlan? Create(Identity identity, ObjectScope scope, ClusterSnapshot snapshot, IReadOnlySet<string> unknown)
     {
         IdentityPlan plan = new(scope, unknown);
-        foreach (IGrouping<Type, (ResourceKind Kind, IdentityMeans Means)> group in Tellable(identity, scope, snapshot).GroupBy(pair => pair.Means.GetType()))
+        // Kinds that share their means share a recognizer. Labels differ from kind to kind, but rank as one: a row names one of them.
+        foreach (IGrouping<object, (ResourceKind Kind, IdentityMeans Means)> group in Tellable(identity, scope, snapshot)
+            .GroupBy(pair => pair.Means is IdentityMeans.Label ? typeof(IdentityMeans.Label) : (object)pair.Means))
         {
             plan.Add(group.ToList(), identity, snapshot);
         }
@@ -92,11 +94,6 @@ internal sealed class IdentityPlan
         foreach (ResourceKind kind in scope.Kinds)
         {
             IdentityMeans? means = identity.Means.GetValueOrDefault(kind.Resource);
-            if (means is null && kind == ResourceKind.Namespace && identity.NamespaceLabel is { } label)
-            {
-                means = new IdentityMeans.Label(label, null);
-            }
-
             bool needsCluster = means is IdentityMeans.ThroughPods or IdentityMeans.NameOnly;
             if (means is not null && (snapshot.HasCluster || !needsCluster))
             {
@@ -127,7 +124,7 @@ internal sealed class IdentityPlan
                 break;
 
             case IdentityMeans.Packed means:
-                AddPacked(kinds, means, snapshot);
+                AddPacked(kinds, means, identity, snapshot);
                 break;
 
             case IdentityMeans.ThroughPods:
@@ -188,9 +185,18 @@ internal sealed class IdentityPlan
     /// </summary>
     private void AddNameOnly(ResourceKind[] kinds, IdentityMeans.NameOnly means, Identity identity, ClusterSnapshot snapshot)
     {
-        ResourceKind[] namedSo = [.. ResourceKind.All.Where(kind => identity.Means.GetValueOrDefault(kind.Resource) is IdentityMeans.NameOnly)];
-        ResourceKind[] KindsOf(string @namespace, string name) =>
-            Array.FindAll(namedSo, kind => snapshot.Find(new(kind, @namespace, name)) is { } found && !IsRunOfCronJob(kind, found));
+        Decoder[] namedSo =
+            [.. ResourceKind.All.Where(kind => identity.Means.GetValueOrDefault(kind.Resource) is IdentityMeans.NameOnly).Select(kind => Decode(kind, identity, snapshot))];
+        ObjectRef[] Named(string @namespace, string name)
+        {
+            List<Attribution> decoded = [];
+            foreach (Decoder decode in namedSo)
+            {
+                decode(@namespace, name, decoded);
+            }
+
+            return [.. decoded.Select(attribution => attribution.Object).Where(named => snapshot.Find(named) is { } found && !IsRunOfCronJob(found))];
+        }
 
         int @namespace = Group(means.NamespaceLabel);
         int name = Group(means.NameLabel);
@@ -199,13 +205,14 @@ internal sealed class IdentityPlan
         int podNamespace = -1;
         int pod = -1;
         if (identity.Means.GetValueOrDefault(ResourceKind.Pod.Resource) is IdentityMeans.Label { NamespaceLabel: { } podNamespaceLabel } byPod
-            && SharesNames(kinds, snapshot, KindsOf))
+            && SharesNames(kinds, snapshot, identity, Named))
         {
             podNamespace = Group(podNamespaceLabel);
             pod = Group(byPod.Name);
         }
 
-        if (_scope.Name is { } wanted && _scope.Namespace is { } home && !Array.Exists(KindsOf(home, wanted), kinds.Contains))
+        if (_scope is { Name: { } wanted, Namespace: { } home }
+            && !Array.Exists(Named(identity.Encode(home), identity.Encode(wanted)), InScope))
         {
             Empty = true;
         }
@@ -219,45 +226,51 @@ internal sealed class IdentityPlan
                 return;
             }
 
-            ResourceKind[] candidates = KindsOf(within, named);
+            ObjectRef[] candidates = Named(within, named);
             if (candidates.Length > 1 && pod >= 0)
             {
                 ObjectKey reporter = new(row[podNamespace], row[pod]);
-                ResourceKind[] owning = Array.FindAll(candidates, kind => snapshot.ForPod(reporter, kind).Any(owner => owner.Name == named));
+                ObjectRef[] owning = Array.FindAll(candidates, candidate => snapshot.ForPod(reporter, candidate.Kind).Contains(candidate));
                 candidates = owning.Length > 0 ? owning : candidates;
             }
 
             string? reservation = candidates.Length > 1
-                ? $"the mesh does not tell {string.Join(" from ", candidates.Select(kind => $"{kind} {named}"))}: these are the numbers of both"
+                ? $"the mesh does not tell {string.Join(" from ", candidates.Select(candidate => $"{candidate.Kind} {candidate.Name}"))}: these are the numbers of both"
                 : null;
-            foreach (ResourceKind kind in candidates.Where(kinds.Contains))
-            {
-                found.Add(new(new(kind, within, named), reservation));
-            }
+            found.AddRange(candidates.Where(candidate => kinds.Contains(candidate.Kind)).Select(candidate => new Attribution(candidate, reservation)));
         }));
     }
 
-    private bool SharesNames(ResourceKind[] kinds, ClusterSnapshot snapshot, Func<string, string, ResourceKind[]> kindsOf)
+    private bool SharesNames(ResourceKind[] kinds, ClusterSnapshot snapshot, Identity identity, Func<string, string, ObjectRef[]> named)
     {
         if (_scope is { Name: { } name, Namespace: { } @namespace })
         {
-            return kindsOf(@namespace, name).Length > 1;
+            return named(identity.Encode(@namespace), identity.Encode(name)).Length > 1;
         }
 
-        return kinds.Any(kind => snapshot.List(kind, _scope.Namespace).Any(item => kindsOf(item.Key.Namespace, item.Key.Name).Length > 1));
+        return kinds.Any(kind => snapshot.List(kind, _scope.Namespace)
+            .Any(item => named(identity.Encode(item.Key.Namespace), identity.Encode(item.Key.Name)).Length > 1));
     }
 
     /// <summary>A Job made by a CronJob goes by the CronJob's name (Istio <c>pkg/kube/util.go</c>), so it is not what a name means.</summary>
-    private static bool IsRunOfCronJob(ResourceKind kind, ClusterObject found) =>
-        kind == ResourceKind.Job && found.Owner?.Kind == ResourceKind.CronJob.Kind;
+    private static bool IsRunOfCronJob(ClusterObject found) => found.Owner?.Kind == ResourceKind.CronJob.Kind;
 
-    private void AddPacked(ResourceKind[] kinds, IdentityMeans.Packed means, ClusterSnapshot snapshot)
+    /// <summary>
+    /// A packed name can often be split in several ways, because separators occur in names too; the reading whose object exists is
+    /// meant. Where several exist the row is theirs together, with a reservation, unless they lie in different namespaces: then it is
+    /// nobody's, since no namespace may be shown another's traffic. An object that the cluster does not have counts only if the name
+    /// allows no other reading.
+    /// </summary>
+    private void AddPacked(ResourceKind[] kinds, IdentityMeans.Packed means, Identity identity, ClusterSnapshot snapshot)
     {
         int label = Group(means.LabelName);
+        bool packsNamespace = means.Pattern.Kinds.Contains(ResourceKind.Namespace.Resource);
+        string? namespaceLabel = packsNamespace ? null : identity.NamespaceLabel;
+        int @namespace = namespaceLabel is null ? -1 : Group(namespaceLabel);
         Dictionary<string, string> known = [];
-        if (_scope.Namespace is { } @namespace)
+        if (packsNamespace && _scope.Namespace is { } within)
         {
-            known[ResourceKind.Namespace.Resource] = @namespace;
+            known[ResourceKind.Namespace.Resource] = within;
         }
 
         if (_scope.Name is { } name && kinds.Length == 1)
@@ -265,36 +278,32 @@ internal sealed class IdentityPlan
             known[kinds[0].Resource] = name;
         }
 
-        List<Matcher> matchers = [new(means.LabelName, MatchOperator.Matches, means.Pattern.ToRegex(known))];
+        List<Matcher> matchers = NamespaceMatchers(namespaceLabel, identity);
+        matchers.Add(new(means.LabelName, MatchOperator.Matches, means.Pattern.ToRegex(known)));
         _recognizers.Add(new Recognizer(matchers, (row, found) =>
         {
-            ObjectRef? guess = null;
+            HashSet<ObjectRef> readings = [];
             foreach (IReadOnlyDictionary<string, string> names in means.Pattern.Match(row[label]))
             {
+                string home = @namespace >= 0 ? row[@namespace] : names.GetValueOrDefault(ResourceKind.Namespace.Resource, "");
                 foreach (ResourceKind kind in kinds)
                 {
-                    if (!names.TryGetValue(kind.Resource, out string? named)
-                        || (_scope.Name is not null && named != _scope.Name))
+                    if (names.TryGetValue(kind.Resource, out string? named) && Known(named) && (!kind.Namespaced || Known(home)))
                     {
-                        continue;
+                        readings.Add(new(kind, kind.Namespaced ? home : "", named));
                     }
-
-                    ObjectRef reference = new(kind, kind.Namespaced ? names.GetValueOrDefault(ResourceKind.Namespace.Resource, "") : "", named);
-                    if (snapshot.Contains(reference))
-                    {
-                        found.Add(new(reference, null));
-                        return;
-                    }
-
-                    guess ??= reference;
                 }
             }
 
-            // A name that can be split in several ways means the split that exists; without one, the first is as good as any.
-            if (guess is { } unproven)
+            ObjectRef[] existing = [.. readings.Where(snapshot.Contains)];
+            ObjectRef[] meant = existing.Length > 0 ? existing : readings.Count == 1 ? [.. readings] : [];
+            if (meant.Select(reading => reading.Namespace).Distinct().Count() > 1)
             {
-                found.Add(new(unproven, null));
+                return;
             }
+
+            string? reservation = meant.Length > 1 ? $"the mesh writes {string.Join(" and ", meant)} alike: these are the numbers of all" : null;
+            found.AddRange(meant.Select(reading => new Attribution(reading, reservation)));
         }));
     }
 
@@ -312,26 +321,25 @@ internal sealed class IdentityPlan
         {
             IReadOnlyList<Pod> pods = snapshot.PodsOf(new(kinds[0], _scope.Namespace ?? "", name));
             Empty = pods.Count == 0;
-            if (pods.Count <= MostPodsInMatcher)
-            {
-                matchers.Add(OneOf(means.Name, pods.Select(member => member.Key.Name).Distinct()));
-            }
+            matchers.Add(pods.Count <= MostPodsInMatcher
+                ? OneOf(means.Name, pods.Select(member => identity.Encode(member.Key.Name)).Distinct())
+                : new(means.Name, MatchOperator.NotEqual, ""));
         }
         else
         {
             matchers.Add(new(means.Name, MatchOperator.NotEqual, ""));
         }
 
+        Decoder decode = Decode(ResourceKind.Pod, identity, snapshot);
+        List<Attribution> reporters = [];
         _recognizers.Add(new Recognizer(matchers, (row, found) =>
         {
-            ObjectKey key = new(row[@namespace], row[pod]);
+            reporters.Clear();
+            decode(row[@namespace], row[pod], reporters);
             foreach (ResourceKind kind in kinds)
             {
-                foreach (ObjectRef holder in snapshot.ForPod(key, kind))
-                {
-                    found.Add(new(holder, null));
-                }
-
+                found.AddRange(reporters.SelectMany(
+                    reporter => snapshot.ForPod(reporter.Object.Key, kind).Select(holder => new Attribution(holder, reporter.Reservation))));
                 if (found.Count > 0)
                 {
                     return;

@@ -71,29 +71,41 @@ internal sealed partial class MeshMonitor(IReadOnlyList<MeshDescriptor> configur
     private async Task<bool> LookAsync(CancellationToken cancellationToken)
     {
         Dictionary<string, SeriesProbe> seen = new(_seen);
+        bool answered = true;
         foreach (MeshDescriptor mesh in configured)
         {
             MeshSide side = mesh.Server ?? mesh.Client!;
+            SeriesProbe? before = seen.GetValueOrDefault(mesh.Name);
             try
             {
                 SeriesProbe probe = await source.ProbeAsync(side.Requests, side.Where, cancellationToken);
-                if (seen.GetValueOrDefault(mesh.Name)?.Exists != probe.Exists)
+                if (before?.Exists != probe.Exists)
                 {
                     Log.Looked(logger, mesh.Name, probe.Exists ? "found" : "no series yet", side.Requests);
                 }
 
                 // An interval once measured stays until another is: a moment without two samples does not unlearn it.
-                seen[mesh.Name] = probe with { ScrapeInterval = probe.ScrapeInterval ?? seen.GetValueOrDefault(mesh.Name)?.ScrapeInterval };
+                seen[mesh.Name] = probe with { ScrapeInterval = probe.ScrapeInterval is { } measured ? Rounded(measured) : before?.ScrapeInterval };
             }
             catch (SourceUnavailableException)
             {
-                // The source logs its own failures; what was known before stays known.
-                return false;
+                // The source logs its own failures; what was known of this mesh stays known, and the others are looked at all the same.
+                answered = false;
             }
         }
 
         _seen = seen.ToFrozenDictionary();
-        return seen.Values.Any(probe => probe is { Exists: true, ScrapeInterval: not null });
+        return answered && seen.Values.Any(probe => probe is { Exists: true, ScrapeInterval: not null });
+    }
+
+    /// <summary>
+    /// Scrapes come a few milliseconds early or late, and some stores keep that. Nobody configures 15.002 s, and a client that asks for
+    /// 30 s must not be refused because of it.
+    /// </summary>
+    private static TimeSpan Rounded(TimeSpan interval)
+    {
+        TimeSpan whole = TimeSpan.FromSeconds(Math.Round(interval.TotalSeconds));
+        return whole > TimeSpan.Zero && (interval - whole).Duration() < interval * 0.05 ? whole : interval;
     }
 
     private static partial class Log

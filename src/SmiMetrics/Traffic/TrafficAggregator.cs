@@ -22,12 +22,18 @@ internal sealed class NotTellableException(string message) : Exception(message);
 /// </summary>
 internal sealed class TrafficAggregator(ITrafficSource source, MeshMonitor meshes, Cluster cluster, WindowOptions windows)
 {
+    private const string BucketLabel = "le";
+    private const string NoRequest = "no request in the window";
+
     /// <summary>What calls and is called: peers of a workload are sought among these, top owners first.</summary>
     private static readonly ResourceKind[] WorkloadKinds =
     [
         ResourceKind.Deployment, ResourceKind.StatefulSet, ResourceKind.DaemonSet, ResourceKind.CronJob, ResourceKind.Job,
         ResourceKind.ReplicationController, ResourceKind.ReplicaSet,
     ];
+
+    /// <summary>Kinds that hold workloads of any mesh.</summary>
+    private static readonly ResourceKind[] Containers = [ResourceKind.Namespace, ResourceKind.Node, ResourceKind.Service];
 
     /// <summary>The traffic that the objects of a scope received.</summary>
     /// <param name="window">Null for the default.</param>
@@ -45,7 +51,8 @@ internal sealed class TrafficAggregator(ITrafficSource source, MeshMonitor meshe
         }
 
         Dictionary<ObjectRef, TrafficItem> items = [];
-        foreach (Observation observation in await ObserveAsync(views, moment, cancellationToken))
+        IReadOnlyList<Observation> observations = await ObserveAsync(views, moment, cancellationToken);
+        foreach (Observation observation in observations)
         {
             foreach ((EdgeKey key, Tally tally) in observation.Tallies)
             {
@@ -53,10 +60,17 @@ internal sealed class TrafficAggregator(ITrafficSource source, MeshMonitor meshe
             }
         }
 
-        TrafficItem idle = Idle(views, moment);
+        TrafficItem silent = Silent(observations, moment);
         foreach (ObjectRef present in Present(scope, moment.Snapshot))
         {
-            items.TryAdd(present, idle with { Resource = present });
+            items.TryAdd(present, NotCounted(present, moment.Snapshot) is { } elsewhere
+                ? silent with { Resource = present, State = TrafficState.Partial, Reason = elsewhere }
+                : silent with { Resource = present });
+        }
+
+        if (scope.Name is not null && items.Count == 0)
+        {
+            ThrowIfUncertain(observations);
         }
 
         return [.. items.Values
@@ -70,8 +84,8 @@ internal sealed class TrafficAggregator(ITrafficSource source, MeshMonitor meshe
     /// <param name="side">Null to take the client's view of what the object sends and the server's of what it receives, where there is one.</param>
     /// <returns>
     /// Ordered by direction, then peer; null when neither cluster nor series know the object. Peers of a pod are pods where the mesh names
-    /// them, those of a namespace namespaces; peers of everything else are workloads of any kind. A peer that the mesh cannot name
-    /// (outside the mesh) is left out.
+    /// them, those of a namespace namespaces; peers of everything else are workloads of the kinds that the mesh names. A peer that it cannot
+    /// name (outside the mesh, a bare pod) is left out.
     /// </returns>
     /// <inheritdoc cref="GetResourcesAsync" path="/exception"/>
     public async Task<IReadOnlyList<TrafficItem>?> GetEdgesAsync(
@@ -98,9 +112,10 @@ internal sealed class TrafficAggregator(ITrafficSource source, MeshMonitor meshe
 
         Dictionary<TrafficEdge, TrafficItem> items = [];
         bool known = moment.Snapshot.Contains(resource);
-        foreach (Observation observation in await ObserveAsync(views, moment, cancellationToken))
+        IReadOnlyList<Observation> observations = await ObserveAsync(views, moment, cancellationToken);
+        foreach (Observation observation in observations)
         {
-            known |= observation.Tallies.Count > 0;
+            known |= observation.SawResource;
             foreach ((EdgeKey key, Tally tally) in observation.Tallies)
             {
                 // An edge without a request in the window is not an edge of that window.
@@ -109,6 +124,12 @@ internal sealed class TrafficAggregator(ITrafficSource source, MeshMonitor meshe
                     Keep(items, edge, observation.Item(key, tally, moment));
                 }
             }
+        }
+
+        if (items.Count == 0)
+        {
+            // An empty list has no place for a state: "no edge" must not be said of an answer that is known to be incomplete.
+            ThrowIfUncertain(observations);
         }
 
         return known
@@ -243,8 +264,6 @@ internal sealed class TrafficAggregator(ITrafficSource source, MeshMonitor meshe
         return observation;
     }
 
-    private const string BucketLabel = "le";
-
     private static bool TryParseBound(string text, out double bound)
     {
         if (text is "+Inf" or "Inf")
@@ -256,13 +275,20 @@ internal sealed class TrafficAggregator(ITrafficSource source, MeshMonitor meshe
         return double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out bound) && !double.IsNaN(bound);
     }
 
-    /// <summary>Views come in order of preference: a later one answers only where the earlier saw no request.</summary>
+    /// <summary>
+    /// Views come in order of preference: a later one answers only where the earlier saw no request. What contains many workloads may
+    /// have traffic of two meshes; one request may also have two observers, so nothing is added, but the omission is said.
+    /// </summary>
     private static void Keep<TKey>(Dictionary<TKey, TrafficItem> items, TKey key, TrafficItem item) where TKey : notnull
     {
         ref TrafficItem? kept = ref CollectionsMarshal.GetValueRefOrAddDefault(items, key, out bool exists);
-        if (!exists || (kept!.Success + kept.Failure == 0 && item.Success + item.Failure > 0))
+        if (!exists || (kept!.Requests == 0 && item.Requests > 0))
         {
             kept = item;
+        }
+        else if (item.Requests > 0 && item.Mesh != kept.Mesh && kept.State == TrafficState.Ok && Containers.Contains(item.Resource.Kind))
+        {
+            kept = kept with { State = TrafficState.Partial, Reason = $"{item.Mesh} saw traffic too, which is not in these numbers" };
         }
     }
 
@@ -281,19 +307,35 @@ internal sealed class TrafficAggregator(ITrafficSource source, MeshMonitor meshe
                select new ObjectRef(kind, item.Key);
     }
 
-    private TrafficItem Idle(List<View> views, Moment moment)
+    /// <summary>What is said of an object that no row named.</summary>
+    private TrafficItem Silent(IReadOnlyList<Observation> observations, Moment moment)
     {
-        MeshDescriptor? only = views.Count == 1 ? views[0].Mesh : null;
-        return new TrafficItem(
-            default, null, views[0].Side, null, null, null, 0, 0, TrafficState.Idle, IdleReason(views), only?.Name, moment.Instant, moment.Window);
+        Observation? uncertain = observations.FirstOrDefault(observation => observation.Qualification is not null);
+        (TrafficState state, string reason) = uncertain?.Qualification ?? (TrafficState.Idle, IdleReason(observations));
+        Observation told = uncertain ?? observations[0];
+        string? mesh = observations.Count == 1 ? told.View.Mesh.Name : null;
+        return new TrafficItem(default, null, told.View.Side, null, null, null, 0, 0, state, reason, mesh, told.Instant, moment.Window);
     }
 
-    private string IdleReason(List<View> views)
+    private string IdleReason(IReadOnlyList<Observation> observations)
     {
-        string[] missing = [.. views.Select(view => view.Mesh).Distinct().Where(meshes.IsMissing).Select(mesh => mesh.Name)];
-        return missing.Length == 0
-            ? "no request in the window"
-            : $"no request in the window: there are no series of {string.Join(" or ", missing)} at all";
+        string[] missing = [.. observations.Select(observation => observation.View.Mesh).Distinct().Where(meshes.IsMissing).Select(mesh => mesh.Name)];
+        return missing.Length == 0 ? NoRequest : $"{NoRequest}: there are no series of {string.Join(" or ", missing)} at all";
+    }
+
+    /// <summary>Meshes count the Jobs of a CronJob as the CronJob's: such a Job is not idle, it is just not told apart.</summary>
+    private static string? NotCounted(ObjectRef reference, ClusterSnapshot snapshot) =>
+        reference.Kind == ResourceKind.Job && snapshot.Find(reference)?.Owner is { } owner && owner.Kind == ResourceKind.CronJob.Kind
+            ? $"the mesh counts its traffic under CronJob {owner.Name}"
+            : null;
+
+    /// <exception cref="SourceUnavailableException">Something that was not found may be among what is missing from the answers.</exception>
+    private static void ThrowIfUncertain(IReadOnlyList<Observation> observations)
+    {
+        if (observations.Select(observation => observation.Qualification).FirstOrDefault(qualification => qualification is not null) is { } uncertain)
+        {
+            throw new SourceUnavailableException($"nothing was found, but the answer is not whole: {uncertain.Reason}", null);
+        }
     }
 
     private NotTellableException CannotTell(string what, Moment moment)
@@ -317,17 +359,30 @@ internal sealed class TrafficAggregator(ITrafficSource source, MeshMonitor meshe
         private readonly List<Attribution> _resources = [];
         private readonly List<Attribution> _peers = [];
         private readonly SortedSet<string> _warnings = new(StringComparer.Ordinal);
-        private DateTimeOffset _instant = instant;
         private string? _staleBecause;
 
+        public View View => view;
+
         public Dictionary<EdgeKey, Tally> Tallies { get; } = [];
+
+        /// <summary>The instant of the oldest answer that went in.</summary>
+        public DateTimeOffset Instant { get; private set; } = instant;
+
+        /// <summary>Whether any series names the resource, with or without a peer that can be named.</summary>
+        public bool SawResource { get; private set; }
+
+        /// <summary>What holds for everything in this view, rows or none; null when it is fresh and whole.</summary>
+        public (TrafficState State, string Reason)? Qualification =>
+            _staleBecause is not null ? (TrafficState.Stale, _staleBecause)
+            : _warnings.Count > 0 ? (TrafficState.Partial, "the source warns: " + string.Join("; ", _warnings))
+            : null;
 
         /// <param name="identity">The labels of both plans, as the query grouped by them.</param>
         public void Add(IncreaseAnswer answer, string[] identity, Action<Tally, IncreaseRow> add)
         {
             _warnings.UnionWith(answer.Warnings);
             _staleBecause ??= answer.StaleBecause;
-            _instant = answer.Instant < _instant ? answer.Instant : _instant;
+            Instant = answer.Instant < Instant ? answer.Instant : Instant;
             int[] peerColumns = [.. (view.Peers?.Labels ?? []).Select(label => Array.IndexOf([.. identity.Distinct()], label))];
             string[] peerRow = new string[peerColumns.Length];
             foreach (IncreaseRow row in answer.Rows)
@@ -338,6 +393,7 @@ internal sealed class TrafficAggregator(ITrafficSource source, MeshMonitor meshe
                     continue;
                 }
 
+                SawResource = true;
                 if (view.Peers is null)
                 {
                     foreach (Attribution resource in _resources)
@@ -381,16 +437,21 @@ internal sealed class TrafficAggregator(ITrafficSource source, MeshMonitor meshe
                 state,
                 reason,
                 view.Mesh.Name,
-                _instant,
+                Instant,
                 moment.Window);
         }
 
         private (TrafficState State, string? Reason) State(Tally tally)
         {
-            return _staleBecause is not null ? (TrafficState.Stale, _staleBecause)
-                : _warnings.Count > 0 ? (TrafficState.Partial, "the source warns: " + string.Join("; ", _warnings))
-                : tally.Requests == 0 ? (TrafficState.Idle, "no request in the window")
+            if (Qualification is { } qualification)
+            {
+                return qualification;
+            }
+
+            string? lacking = view.Series.Latency is null ? "the mesh measures no latency" : "no latency was measured: are the histogram's series kept?";
+            return tally.Requests == 0 ? (TrafficState.Idle, NoRequest)
                 : tally.Reservation is not null ? (TrafficState.Partial, tally.Reservation)
+                : tally.Latency.Quantile(0.5) is null ? (TrafficState.Partial, lacking)
                 : (TrafficState.Ok, null);
         }
 

@@ -58,4 +58,7 @@ internal sealed record TrafficItem(
     string? Reason,
     string? Mesh,
     DateTimeOffset Timestamp,
-    TimeSpan Window);
+    TimeSpan Window)
+{
+    public double Requests => Success + Failure;
+}

@@ -83,6 +83,7 @@ public sealed partial class TrafficApiTests
     [InlineData("GET", Root + "/namespaces/shop/deployments/web/edges?direction=sideways", 400, "BadRequest")]
     [InlineData("GET", Root + "/namespaces/shop/deployments/web/edges?side=1", 400, "BadRequest")]
     [InlineData("GET", Root + "/namespaces/shop/deployments/web/edges?side=server", 404, "NotFound")]
+    [InlineData("GET", Root + "/namespaces/shop/deployments/web/edges?labelSelector=a", 400, "BadRequest")]
     [InlineData("GET", Root + "/namespaces/shop/deployments/web?window=30s&window=40s", 400, "BadRequest")]
     [InlineData("GET", Root + "/namespaces/shop/deployments/web?unknown=1", 200, "")]
     // Kestrel decodes what is in a path, but for the slash: RBAC judged the path as it stands, and so do we.
@@ -105,7 +106,7 @@ public sealed partial class TrafficApiTests
             Assert.Equal("Failure", (string?)answer["status"]);
             Assert.Equal(reason, (string?)answer["reason"]);
             Assert.Equal(status, (int?)answer["code"]);
-            Assert.NotEqual("", (string?)answer["message"]);
+            Assert.False(string.IsNullOrEmpty((string?)answer["message"]));
         }
     }
 
@@ -189,6 +190,7 @@ public sealed partial class TrafficApiTests
     {
         await using ServerUnderTest server = await ServerUnderTest.StartAsync(Shop);
         await server.Client.GetAsync(new Uri($"{Root}/namespaces/shop/statefulsets/a.b", UriKind.Relative), TestContext.Current.CancellationToken);
+        Assert.NotEmpty(server.Prometheus.Asked);
         Assert.All(server.Prometheus.Asked, query => Assert.Contains("statefulset=\"a.b\"", query));
     }
 
@@ -221,6 +223,7 @@ public sealed partial class TrafficApiTests
         await using ServerUnderTest server = await ServerUnderTest.StartAsync(Shop);
         string body = await server.Client.GetStringAsync($"{Root}/namespaces/shop/deployments/web{query}", TestContext.Current.CancellationToken);
         Assert.Equal(inAnswer, (string?)JsonNode.Parse(body)!["window"]);
+        Assert.Equal(2, server.Prometheus.Asked.Count);
         Assert.All(server.Prometheus.Asked, asked => Assert.Contains(inPromQl, asked));
     }
 

@@ -23,8 +23,6 @@ internal sealed partial class ScriptedSource : ITrafficSource
 
     public string? StaleBecause { get; set; }
 
-    public Exception? Failure { get; set; }
-
     /// <summary>Adds a series written as in an exposition: <c>name{label="value",…} increase</c>.</summary>
     public void Load(string line)
     {
@@ -41,11 +39,6 @@ internal sealed partial class ScriptedSource : ITrafficSource
             Asked.Add(query);
         }
 
-        if (Failure is not null)
-        {
-            throw Failure;
-        }
-
         IEnumerable<IncreaseRow> rows = Matching(query.Series, query.Matchers)
             .GroupBy(series => string.Join('\0', query.By.Select(label => series.Labels.GetValueOrDefault(label, ""))))
             .Select(group => new IncreaseRow(group.Key.Split('\0'), group.Sum(series => series.Increase)));
@@ -53,9 +46,7 @@ internal sealed partial class ScriptedSource : ITrafficSource
     }
 
     public Task<SeriesProbe> ProbeAsync(string series, IReadOnlyList<Matcher> matchers, CancellationToken cancellationToken) =>
-        Failure is not null
-            ? throw Failure
-            : Task.FromResult(new SeriesProbe(Matching(series, matchers).Any(), ScrapeInterval));
+        Task.FromResult(new SeriesProbe(Matching(series, matchers).Any(), ScrapeInterval));
 
     private IEnumerable<(string Name, Dictionary<string, string> Labels, double Increase)> Matching(string name, IReadOnlyList<Matcher> matchers) =>
         _series.Where(series => series.Name == name && matchers.All(matcher => Holds(matcher, series.Labels.GetValueOrDefault(matcher.Label, ""))));

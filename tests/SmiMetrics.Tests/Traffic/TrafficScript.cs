@@ -9,12 +9,14 @@ namespace SmiMetrics.Tests.Traffic;
 /// <summary>
 /// Runs a <c>.traffic</c> file, which a person who knows meshes can write. It has three commands, each with indented lines:
 /// <code>
-/// mesh linkerd                       which descriptors to use, before the first command (default linkerd)
+/// mesh linkerd                       which descriptors to use (default linkerd); FILE.yaml is one beside the script
 /// pods                               what the cluster holds; "none" after it: run without a cluster
 ///   shop/web-1 ReplicaSet/web-abc Deployment/web node=n1 service=web label=app=web
 ///   shop/- Deployment/idle           objects without a pod
 /// load                               what every series increased by
 ///   response_total{direction="inbound",namespace="shop",deployment="web",classification="success"} 90
+///   warning: a store did not answer      what the source says of its answers from here on
+///   stale: Prometheus is down
 /// eval deployments shop/web          or "eval deployments shop", "eval deployments", "eval edges deployments shop/web side=client"
 ///   shop/web success=90 failure=10 p50=7.5 p99=- state=ok      in order and complete; only the keys given are compared
 /// eval nodes n1
@@ -23,9 +25,9 @@ namespace SmiMetrics.Tests.Traffic;
 ///   Deployment/shop/web success=90
 /// </code>
 /// </summary>
-internal sealed class TrafficScript
+internal sealed class TrafficScript(string folder)
 {
-    private readonly List<string> _meshes = [];
+    private readonly List<MeshDescriptor> _meshes = [];
     private readonly Dictionary<ObjectRef, ClusterObject> _objects = [];
     private readonly Dictionary<ObjectKey, List<string>> _services = [];
     private readonly ScriptedSource _source = new();
@@ -35,7 +37,7 @@ internal sealed class TrafficScript
 
     public static async Task RunAsync(string file)
     {
-        TrafficScript script = new();
+        TrafficScript script = new(Path.GetDirectoryName(file)!);
         string[] lines = await File.ReadAllLinesAsync(file);
         for (int i = 0; i < lines.Length;)
         {
@@ -76,7 +78,7 @@ internal sealed class TrafficScript
         switch (command)
         {
             case ["mesh", .. var names]:
-                _meshes.AddRange(names);
+                _meshes.AddRange(names.Select(Mesh));
                 break;
             case ["pods", "none"]:
                 _hasCluster = false;
@@ -85,7 +87,7 @@ internal sealed class TrafficScript
                 body.ForEach(AddPod);
                 break;
             case ["load"]:
-                body.ForEach(_source.Load);
+                body.ForEach(Load);
                 break;
             case ["eval", .. var question]:
                 _evaluations++;
@@ -93,6 +95,26 @@ internal sealed class TrafficScript
                 break;
             default:
                 Assert.Fail("no such command");
+                break;
+        }
+    }
+
+    private MeshDescriptor Mesh(string name) => name.EndsWith(".yaml", StringComparison.Ordinal)
+        ? DescriptorReader.Read(File.ReadAllText(Path.Combine(folder, name)), name)
+        : MeshCatalogue.Load().Find(name);
+
+    private void Load(string line)
+    {
+        switch (line.Split(": ", 2))
+        {
+            case ["warning", var text]:
+                _source.Warnings.Add(text);
+                break;
+            case ["stale", var because]:
+                _source.StaleBecause = because;
+                break;
+            default:
+                _source.Load(line);
                 break;
         }
     }
@@ -146,7 +168,7 @@ internal sealed class TrafficScript
 
     private async Task EvaluateAsync(string[] question, List<string> expected)
     {
-        MeshDescriptor[] meshes = [.. (_meshes.Count == 0 ? ["linkerd"] : _meshes).Select(MeshCatalogue.Load().Find)];
+        MeshDescriptor[] meshes = _meshes.Count == 0 ? [Mesh("linkerd")] : [.. _meshes];
         using MeshMonitor monitor = new(meshes, _source, TimeProvider.System, NullLogger<MeshMonitor>.Instance);
         await monitor.StartAsync(CancellationToken.None);
         Cluster cluster = _hasCluster ? Cluster.Fixed(Snapshot()) : Cluster.Absent();
@@ -174,9 +196,9 @@ internal sealed class TrafficScript
                     CancellationToken.None)
                 : await aggregator.GetResourcesAsync(new ObjectScope(kinds, @namespace, name), null, CancellationToken.None);
         }
-        catch (NotTellableException e) when (expected is [var only] && only.StartsWith("fails: ", StringComparison.Ordinal))
+        catch (Exception e) when (e is NotTellableException or SourceUnavailableException && expected is [var only] && only.StartsWith("fails: ", StringComparison.Ordinal))
         {
-            Assert.Contains(only["fails: ".Length..], e.Message);
+            Assert.Contains(expected[0]["fails: ".Length..], e.Message);
             return;
         }
         finally

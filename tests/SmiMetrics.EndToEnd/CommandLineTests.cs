@@ -7,11 +7,11 @@ public sealed class CommandLineTests(World world) : WorldTest(world)
 {
     private static readonly string[] Flags =
     [
-        "--kubeconfig", "--kubernetes", "--mesh", "--mesh-config", "--source", "--prometheus-url", "--prometheus-bearer-token-file", "--prometheus-ca-file",
+        "--kubeconfig", "--kubernetes", "--mesh", "--mesh-config", "--prometheus-url", "--prometheus-bearer-token-file", "--prometheus-ca-file",
         "--prometheus-client-cert-file", "--prometheus-client-key-file", "--prometheus-username", "--prometheus-password-file", "--prometheus-header",
         "--prometheus-timeout", "--default-window", "--max-window", "--cache-ttl", "--max-stale", "--latency-unit", "--secure-port", "--bind-address",
-        "--tls-cert-file", "--tls-private-key-file", "--cert-dir", "--tls-min-version", "--requestheader-client-ca-file", "--authorization-mode",
-        "--insecure-port", "--admin-port", "--max-requests-in-flight", "--log-level", "--log-format", "--config",
+        "--tls-cert-file", "--tls-private-key-file", "--cert-dir", "--tls-min-version", "--requestheader-client-ca-file",
+        "--insecure-port", "--admin-port", "--log-level", "--log-format", "--config",
     ];
 
     [Theory]

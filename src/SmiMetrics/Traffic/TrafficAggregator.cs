@@ -23,14 +23,6 @@ internal sealed class NotTellableException(string message) : Exception(message);
 internal sealed class TrafficAggregator(ITrafficSource source, MeshMonitor meshes, Cluster cluster, WindowOptions windows)
 {
     private const string BucketLabel = "le";
-    private const string NoRequest = "no request in the window";
-
-    /// <summary>What calls and is called: peers of a workload are sought among these, top owners first.</summary>
-    private static readonly ResourceKind[] WorkloadKinds =
-    [
-        ResourceKind.Deployment, ResourceKind.StatefulSet, ResourceKind.DaemonSet, ResourceKind.CronJob, ResourceKind.Job,
-        ResourceKind.ReplicationController, ResourceKind.ReplicaSet,
-    ];
 
     /// <summary>Kinds that hold workloads of any mesh.</summary>
     private static readonly ResourceKind[] Containers = [ResourceKind.Namespace, ResourceKind.Node, ResourceKind.Service];
@@ -44,7 +36,7 @@ internal sealed class TrafficAggregator(ITrafficSource source, MeshMonitor meshe
     public async Task<IReadOnlyList<TrafficItem>> GetResourcesAsync(ObjectScope scope, TimeSpan? window, CancellationToken cancellationToken)
     {
         Moment moment = await BeginAsync(window, cancellationToken);
-        List<View> views = [.. meshes.Active.Select(mesh => OwnTraffic(mesh, scope, moment)).OfType<View>()];
+        List<View> views = [.. meshes.Active.Select(mesh => View.OfResources(mesh, scope, moment.Snapshot)).OfType<View>()];
         if (views.Count == 0)
         {
             throw CannotTell($"the traffic of {string.Join(", ", scope.Kinds.Select(kind => kind.Resource))}", moment);
@@ -56,7 +48,7 @@ internal sealed class TrafficAggregator(ITrafficSource source, MeshMonitor meshe
         {
             foreach ((EdgeKey key, Tally tally) in observation.Tallies)
             {
-                Keep(items, key.Resource, observation.Item(key, tally, moment));
+                Keep(items, key.Resource, observation.Item(key, tally, moment.Window));
             }
         }
 
@@ -97,7 +89,7 @@ internal sealed class TrafficAggregator(ITrafficSource source, MeshMonitor meshe
         {
             foreach (Direction wanted in direction is { } one ? [one] : new[] { Direction.To, Direction.From })
             {
-                if (Edges(mesh, resource, wanted, side, moment) is { } view)
+                if (View.OfEdges(mesh, resource, wanted, side, moment.Snapshot) is { } view)
                 {
                     views.Add(view);
                 }
@@ -121,7 +113,7 @@ internal sealed class TrafficAggregator(ITrafficSource source, MeshMonitor meshe
                 // An edge without a request in the window is not an edge of that window.
                 if (key.Edge is { } edge && tally.Requests > 0)
                 {
-                    Keep(items, edge, observation.Item(key, tally, moment));
+                    Keep(items, edge, observation.Item(key, tally, moment.Window));
                 }
             }
         }
@@ -150,54 +142,6 @@ internal sealed class TrafficAggregator(ITrafficSource source, MeshMonitor meshe
 
         await meshes.FirstLook.WaitAsync(cancellationToken);
         return new Moment(cluster.Snapshot, QueryWindow.Choose(window, meshes.ScrapeInterval, windows), source.Instant);
-    }
-
-    private static View? OwnTraffic(MeshDescriptor mesh, ObjectScope scope, Moment moment)
-    {
-        foreach ((MeshSide? series, Side side) in new[] { (mesh.Server, Side.Server), (mesh.Client, Side.Client) })
-        {
-            if (series is not null && IdentityPlan.Create(series.Destination, scope, moment.Snapshot, mesh.Unknown) is { } plan)
-            {
-                return new View(mesh, series, side, null, plan, null);
-            }
-        }
-
-        return null;
-    }
-
-    private static View? Edges(MeshDescriptor mesh, ObjectRef resource, Direction direction, Side? only, Moment moment)
-    {
-        (MeshSide? Series, Side Side)[] sides = [(mesh.Client, Side.Client), (mesh.Server, Side.Server)];
-        if (direction == Direction.From)
-        {
-            Array.Reverse(sides);
-        }
-
-        foreach ((MeshSide? series, Side side) in sides)
-        {
-            if (series is not { Source: { } sender, Destination: var receiver } || (only is not null && side != only))
-            {
-                continue;
-            }
-
-            (Identity own, Identity other) = direction == Direction.To ? (sender, receiver) : (receiver, sender);
-            if (IdentityPlan.Create(own, ObjectScope.Of(resource), moment.Snapshot, mesh.Unknown) is { } ownPlan
-                && Peers(other, resource.Kind, moment.Snapshot, mesh.Unknown) is { } peerPlan)
-            {
-                return new View(mesh, series, side, direction, ownPlan, peerPlan);
-            }
-        }
-
-        return null;
-    }
-
-    private static IdentityPlan? Peers(Identity identity, ResourceKind kind, ClusterSnapshot snapshot, IReadOnlySet<string> unknown)
-    {
-        ResourceKind[] workloads = [.. WorkloadKinds.Where(workload => identity.Means.GetValueOrDefault(workload.Resource) is not IdentityMeans.ThroughPods)];
-        IdentityPlan? Plan(params ResourceKind[] kinds) => IdentityPlan.Create(identity, ObjectScope.Any(kinds), snapshot, unknown);
-        return kind == ResourceKind.Namespace || kind == ResourceKind.Node ? Plan(kind)
-            : kind == ResourceKind.Pod ? Plan(kind) ?? Plan(workloads)
-            : Plan(workloads);
     }
 
     private async Task<IReadOnlyList<Observation>> ObserveAsync(List<View> views, Moment moment, CancellationToken cancellationToken)
@@ -320,7 +264,7 @@ internal sealed class TrafficAggregator(ITrafficSource source, MeshMonitor meshe
     private string IdleReason(IReadOnlyList<Observation> observations)
     {
         string[] missing = [.. observations.Select(observation => observation.View.Mesh).Distinct().Where(meshes.IsMissing).Select(mesh => mesh.Name)];
-        return missing.Length == 0 ? NoRequest : $"{NoRequest}: there are no series of {string.Join(" or ", missing)} at all";
+        return missing.Length == 0 ? Observation.NoRequest : $"{Observation.NoRequest}: there are no series of {string.Join(" or ", missing)} at all";
     }
 
     /// <summary>Meshes count the Jobs of a CronJob as the CronJob's: such a Job is not idle, it is just not told apart.</summary>
@@ -347,134 +291,4 @@ internal sealed class TrafficAggregator(ITrafficSource source, MeshMonitor meshe
 
     /// <summary>What stays the same throughout one request.</summary>
     private sealed record Moment(ClusterSnapshot Snapshot, TimeSpan Window, DateTimeOffset Instant);
-
-    /// <summary>One mesh's series of one side, and how they name the resource and, for edges, its peers.</summary>
-    private sealed record View(MeshDescriptor Mesh, MeshSide Series, Side Side, Direction? Direction, IdentityPlan Plan, IdentityPlan? Peers);
-
-    private readonly record struct EdgeKey(ObjectRef Resource, TrafficEdge? Edge);
-
-    /// <summary>What one view showed, by object or edge.</summary>
-    private sealed class Observation(View view, DateTimeOffset instant)
-    {
-        private readonly List<Attribution> _resources = [];
-        private readonly List<Attribution> _peers = [];
-        private readonly SortedSet<string> _warnings = new(StringComparer.Ordinal);
-        private string? _staleBecause;
-
-        public View View => view;
-
-        public Dictionary<EdgeKey, Tally> Tallies { get; } = [];
-
-        /// <summary>The instant of the oldest answer that went in.</summary>
-        public DateTimeOffset Instant { get; private set; } = instant;
-
-        /// <summary>Whether any series names the resource, with or without a peer that can be named.</summary>
-        public bool SawResource { get; private set; }
-
-        /// <summary>What holds for everything in this view, rows or none; null when it is fresh and whole.</summary>
-        public (TrafficState State, string Reason)? Qualification =>
-            _staleBecause is not null ? (TrafficState.Stale, _staleBecause)
-            : _warnings.Count > 0 ? (TrafficState.Partial, "the source warns: " + string.Join("; ", _warnings))
-            : null;
-
-        /// <param name="identity">The labels of both plans, as the query grouped by them.</param>
-        public void Add(IncreaseAnswer answer, string[] identity, Action<Tally, IncreaseRow> add)
-        {
-            _warnings.UnionWith(answer.Warnings);
-            _staleBecause ??= answer.StaleBecause;
-            Instant = answer.Instant < Instant ? answer.Instant : Instant;
-            int[] peerColumns = [.. (view.Peers?.Labels ?? []).Select(label => Array.IndexOf([.. identity.Distinct()], label))];
-            string[] peerRow = new string[peerColumns.Length];
-            foreach (IncreaseRow row in answer.Rows)
-            {
-                view.Plan.Recognize(row.Labels, _resources);
-                if (_resources.Count == 0)
-                {
-                    continue;
-                }
-
-                SawResource = true;
-                if (view.Peers is null)
-                {
-                    foreach (Attribution resource in _resources)
-                    {
-                        add(TallyOf(new(resource.Object, null), resource.Reservation), row);
-                    }
-
-                    continue;
-                }
-
-                for (int i = 0; i < peerColumns.Length; i++)
-                {
-                    peerRow[i] = row.Labels[peerColumns[i]];
-                }
-
-                view.Peers.Recognize(peerRow, _peers);
-                foreach (Attribution resource in _resources)
-                {
-                    foreach (Attribution peer in _peers)
-                    {
-                        EdgeKey key = new(resource.Object, new(view.Direction!.Value, peer.Object));
-                        add(TallyOf(key, resource.Reservation ?? peer.Reservation), row);
-                    }
-                }
-            }
-        }
-
-        public TrafficItem Item(EdgeKey key, Tally tally, Moment moment)
-        {
-            double unit = view.Series.Latency?.MillisecondsPerUnit ?? 1;
-            (TrafficState state, string? reason) = State(tally);
-            return new TrafficItem(
-                key.Resource,
-                key.Edge,
-                view.Side,
-                tally.Latency.Quantile(0.99) * unit,
-                tally.Latency.Quantile(0.90) * unit,
-                tally.Latency.Quantile(0.50) * unit,
-                tally.Success,
-                tally.Failure,
-                state,
-                reason,
-                view.Mesh.Name,
-                Instant,
-                moment.Window);
-        }
-
-        private (TrafficState State, string? Reason) State(Tally tally)
-        {
-            if (Qualification is { } qualification)
-            {
-                return qualification;
-            }
-
-            string? lacking = view.Series.Latency is null ? "the mesh measures no latency" : "no latency was measured: are the histogram's series kept?";
-            return tally.Requests == 0 ? (TrafficState.Idle, NoRequest)
-                : tally.Reservation is not null ? (TrafficState.Partial, tally.Reservation)
-                : tally.Latency.Quantile(0.5) is null ? (TrafficState.Partial, lacking)
-                : (TrafficState.Ok, null);
-        }
-
-        private Tally TallyOf(EdgeKey key, string? reservation)
-        {
-            ref Tally? tally = ref CollectionsMarshal.GetValueRefOrAddDefault(Tallies, key, out _);
-            tally ??= new Tally();
-            tally.Reservation ??= reservation;
-            return tally;
-        }
-    }
-
-    /// <summary>The sums of one object or edge.</summary>
-    private sealed class Tally
-    {
-        public double Success { get; set; }
-
-        public double Failure { get; set; }
-
-        public double Requests => Success + Failure;
-
-        public Histogram Latency { get; } = new();
-
-        public string? Reservation { get; set; }
-    }
 }

@@ -192,9 +192,12 @@ public abstract class GoldenMetricsTests(World world) : WorldTest(world)
             item.AssertCounts(Mesh.Received(target), $"{target} in a list");
         }
 
+        // What a CronJob's Job receives counts under the CronJob: the Job is not idle, its traffic is just not told apart.
         Assert.All(
             items.Where(item => !expected.ContainsKey((item.Namespace, item.Name))),
-            item => Assert.True(item.IsWithoutTraffic && item.State == "idle", $"{item.Kind} {item.Namespace}/{item.Name} had no traffic\n{item}"));
+            item => Assert.True(
+                item.IsWithoutTraffic && item.State == (item.Kind == "Job" && item.Name.EndsWith(Workload.ScheduledRun, StringComparison.Ordinal) ? "partial" : "idle"),
+                $"{item.Kind} {item.Namespace}/{item.Name} had no traffic\n{item}"));
     }
 
     private async Task AssertPercentilesAsync(Func<Task<(TrafficItem Item, string Buckets)[]>> ask, string what)

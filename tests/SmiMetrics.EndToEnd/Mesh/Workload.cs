@@ -26,8 +26,11 @@ internal sealed class Workload(string kind, string @namespace, string name, int 
 
     public string ReplicaSet => $"{Name}-{TemplateHash}";
 
+    /// <summary>What a CronJob's controller appends to its name: the minute of the run since the epoch.</summary>
+    public const string ScheduledRun = "-28401234";
+
     /// <summary>The Job that a CronJob has made.</summary>
-    public string ScheduledJob => $"{Name}-28401234";
+    public string ScheduledJob => Name + ScheduledRun;
 
     public IReadOnlyList<SimulatedPod> Pods => field ??= [.. Enumerable.Range(0, podCount).Select(Pod)];
 

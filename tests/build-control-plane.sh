@@ -2,7 +2,7 @@
 # Builds kube-apiserver and kube-controller-manager 1.20.2 from Debian bookworm's source package, for machines that have neither:
 #   tests/build-control-plane.sh FOLDER
 # The vendored reflect2 1.0.1 crashes when it is compiled by Go 1.18 or later, at the first map that is encoded; Debian's own package
-# of 1.0.2 takes its place. Takes about a quarter of an hour on two cores and 4 GB in a temporary folder; the result is kept in
+# of 1.0.2 takes its place. Takes about ten minutes on two cores and 4 GB in a temporary folder; the result is kept in
 # ~/.cache/smi-metrics and copied from there the next time.
 set -euo pipefail
 
@@ -44,7 +44,7 @@ KUBE_GIT_MAJOR=1
 KUBE_GIT_MINOR=20
 VERSION
 
-  say "Building ${PROGRAMS[*]} (a quarter of an hour)"
+  say "Building ${PROGRAMS[*]} (about ten minutes)"
   (
     export GOROOT="$WORK/tools/usr/lib/go-1.19" GOPATH="$WORK/go" GOCACHE="$WORK/cache" HOME="$WORK" CGO_ENABLED=0
     export PATH="$GOROOT/bin:$WORK/tools/usr/bin:$PATH" KUBE_GIT_VERSION_FILE="$WORK/version.sh"

@@ -116,6 +116,7 @@ public sealed class PrometheusFaultTests : IDisposable
     private sealed class BreakingServer : IAsyncDisposable
     {
         private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
+        private readonly CancellationTokenSource _stop = new();
         private readonly Task _serving;
         private int _connections;
 
@@ -131,8 +132,10 @@ public sealed class PrometheusFaultTests : IDisposable
 
         public async ValueTask DisposeAsync()
         {
-            _listener.Stop();
+            await _stop.CancelAsync();
             await _serving;
+            _listener.Stop();
+            _stop.Dispose();
         }
 
         private async Task ServeAsync(string fault, int breaks)
@@ -142,8 +145,8 @@ public sealed class PrometheusFaultTests : IDisposable
             {
                 try
                 {
-                    using Socket socket = await _listener.AcceptSocketAsync();
-                    await socket.ReceiveAsync(request);
+                    using Socket socket = await _listener.AcceptSocketAsync(_stop.Token);
+                    await socket.ReceiveAsync(request, _stop.Token);
                     string answer = _connections++ < breaks
                         ? fault switch
                         {
@@ -160,13 +163,13 @@ public sealed class PrometheusFaultTests : IDisposable
                         socket.LingerState = new LingerOption(enable: true, seconds: 0);
                     }
                 }
-                catch (SocketException) when (!_listener.Server.IsBound)
+                catch (OperationCanceledException)
                 {
                     return;
                 }
-                catch (Exception e) when (e is SocketException or ObjectDisposedException)
+                catch (SocketException)
                 {
-                    return;
+                    // This client is gone; the next one is not.
                 }
             }
         }

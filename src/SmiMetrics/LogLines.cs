@@ -23,14 +23,15 @@ internal sealed class LogLines(TimeProvider clock) : ConsoleFormatter(FormatterN
             LogLevel.Warning => "warn  ",
             _ => "error ",
         });
-        textWriter.Write(OneLine(logEntry.Formatter(logEntry.State, logEntry.Exception)));
+        string line = OneLine(logEntry.Formatter(logEntry.State, logEntry.Exception));
         for (Exception? e = logEntry.Exception; e is not null; e = e.InnerException)
         {
-            textWriter.Write(": ");
-            textWriter.Write(OneLine(e.Message));
+            // Exceptions often quote the one inside, or say only that there is one.
+            string message = OneLine(e.Message.Replace(", see inner exception.", "", StringComparison.Ordinal));
+            line = line.Contains(message, StringComparison.Ordinal) ? line : $"{line}: {message}";
         }
 
-        textWriter.WriteLine();
+        textWriter.WriteLine(line);
         if (logEntry is { LogLevel: >= LogLevel.Error, Exception: { } unforeseen })
         {
             textWriter.WriteLine(unforeseen.ToString());

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.Logging.Console;
 using SmiMetrics.Api;
@@ -50,6 +51,11 @@ internal static partial class Server
             await app.WaitForShutdownAsync(cancellationToken);
             return CommandLine.Success;
         }
+        catch (IOException e) when (e.InnerException is AddressInUseException)
+        {
+            await Console.Error.WriteLineAsync($"smi-metrics: {TakenPort(options, e.Message)}");
+            return CommandLine.RuntimeFailure;
+        }
         catch (Exception e) when (e is KubernetesConfigurationException or ServingCertificateException or InvalidDataException or IOException or SocketException)
         {
             // What the operator can mend: a cluster that cannot be reached this way, a certificate or CA file that is none, a port that is taken or not ours to take.
@@ -88,6 +94,19 @@ internal static partial class Server
 
         app.Run(app.Services.GetRequiredService<TrafficApi>().AnswerAsync);
         return app;
+    }
+
+    /// <summary>Kestrel says which address is taken; the user knows flags.</summary>
+    private static string TakenPort(ServeOptions options, string message)
+    {
+        (Flag Flag, int Port)[] ports =
+        [
+            (ServeOptions.Flags.SecurePort, options.Serving?.SecurePort ?? 0),
+            (ServeOptions.Flags.InsecurePort, options.InsecurePort),
+            (ServeOptions.Flags.AdminPort, options.AdminPort),
+        ];
+        (Flag Flag, int Port) taken = ports.FirstOrDefault(port => message.Contains($":{port.Port}:", StringComparison.Ordinal));
+        return taken.Flag is null ? message : $"{taken.Flag.Option} {taken.Port}: another program listens on this port already";
     }
 
     private static void AddTraffic(IServiceCollection services, ServeOptions options, Doors doors)
@@ -167,6 +186,8 @@ internal static partial class Server
     {
         logging.ClearProviders();
         logging.SetMinimumLevel(options.LogLevel);
+        // A start that fails is told by RunAsync, in a line.
+        logging.AddFilter("Microsoft.Extensions.Hosting", LogLevel.None);
         logging.AddFilter("Microsoft", options.LogLevel > LogLevel.Warning ? options.LogLevel : LogLevel.Warning);
         logging.AddJsonConsole(console => console.UseUtcTimestamp = true);
         logging.Services.AddSingleton<ConsoleFormatter, LogLines>();
@@ -251,6 +272,11 @@ internal static partial class Server
             Log.NotSecure(logger);
         }
 
+        if (options.AdminPort != 0)
+        {
+            Log.Admin(logger, options.AdminAddress, options.AdminPort);
+        }
+
         if (options.InsecurePort != 0)
         {
             Log.Insecure(logger, options.InsecurePort, TrafficApi.Group, TrafficApi.Versions[0]);
@@ -267,6 +293,9 @@ internal static partial class Server
 
         [LoggerMessage(LogLevel.Information, "HTTPS is off: without a cluster or --requestheader-client-ca-file nobody could be authenticated")]
         public static partial void NotSecure(ILogger logger);
+
+        [LoggerMessage(LogLevel.Information, "/readyz, /metrics and the like on {Address} port {Port}")]
+        public static partial void Admin(ILogger logger, IPAddress address, int port);
 
         [LoggerMessage(LogLevel.Information, "plain HTTP, for this machine only. Try: curl http://127.0.0.1:{Port}/apis/{Group}/{Version}/namespaces")]
         public static partial void Insecure(ILogger logger, int port, string group, string version);

@@ -34,11 +34,11 @@ internal sealed record Status
     public static Status Unauthorized() => new() { Code = 401, Reason = "Unauthorized", Message = "Unauthorized" };
 
     /// <param name="resource">The plural name: <c>details.kind</c> holds that, whatever it is called.</param>
-    public static Status NotFound(string resource, string name, string? because = null) => new()
+    public static Status NotFound(string resource, string name) => new()
     {
         Code = 404,
         Reason = "NotFound",
-        Message = $"{resource}.{TrafficApi.Group} \"{name}\" not found{(because is null ? "" : ": " + because)}",
+        Message = $"{resource}.{TrafficApi.Group} \"{name}\" not found",
         Details = new StatusDetails { Name = name, Group = TrafficApi.Group, Kind = resource },
     };
 

@@ -96,13 +96,12 @@ internal sealed class TrafficApi(TrafficAggregator traffic, Cluster cluster, Lat
         }
         catch (WindowException e)
         {
-            throw new StatusException(Status.BadRequest($"window: {e.Message}{(e.Limit is { } limit ? " " + GoDuration.Format(limit) : "")}"));
+            throw new StatusException(Status.BadRequest(
+                $"window {GoDuration.Format(window.GetValueOrDefault())}: {e.Message}{(e.Limit is { } limit ? " " + GoDuration.Format(limit) : "")}"));
         }
         catch (NotTellableException e)
         {
-            throw new StatusException(path.Name is null
-                ? Status.NoSuchResource(e.Message)
-                : Status.NotFound(path.Resource.Name, path.Name, e.Message));
+            throw new StatusException(Status.NoSuchResource(e.Message));
         }
     }
 

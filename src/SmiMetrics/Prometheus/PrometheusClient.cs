@@ -162,7 +162,7 @@ internal sealed partial class PrometheusClient : IDisposable
             OnOpened = args =>
             {
                 // Opens again after every rest while the failure lasts: that is no news.
-                Log.Resting(_logger, Interlocked.Exchange(ref failing, true) ? LogLevel.Debug : LogLevel.Warning, queryUri, args.BreakDuration);
+                Log.Resting(_logger, Interlocked.Exchange(ref failing, true) ? LogLevel.Debug : LogLevel.Warning, queryUri, args.BreakDuration.TotalSeconds);
                 return ValueTask.CompletedTask;
             },
             OnClosed = _ =>
@@ -301,12 +301,12 @@ internal sealed partial class PrometheusClient : IDisposable
         return new UpstreamException(failure, $"HTTP status {(int)status}: {said?.Message ?? "a body that says success"}", said);
     }
 
-    /// <summary>One warning in a while tells the operator; a line per query would bury it.</summary>
+    /// <summary>One warning in a while tells the operator; a line per query would bury it, and an open circuit was told of when it opened.</summary>
     private void LogFailure(UpstreamFailure failure, string promQl, Exception e)
     {
         long now = _timeProvider.GetUtcNow().UtcTicks;
         long quietUntil = Interlocked.Read(ref _quietUntil);
-        bool loud = now >= quietUntil && Interlocked.CompareExchange(ref _quietUntil, now + QuietAfterWarning.Ticks, quietUntil) == quietUntil;
+        bool loud = failure != UpstreamFailure.Resting && now >= quietUntil && Interlocked.CompareExchange(ref _quietUntil, now + QuietAfterWarning.Ticks, quietUntil) == quietUntil;
         Log.Failed(_logger, loud ? LogLevel.Warning : LogLevel.Debug, failure, promQl, e);
     }
 
@@ -326,8 +326,8 @@ internal sealed partial class PrometheusClient : IDisposable
         [LoggerMessage(EventName = "QueryFailed", Message = "Prometheus did not answer ({Failure}) the query {Query}")]
         public static partial void Failed(ILogger logger, LogLevel level, UpstreamFailure failure, string query, Exception exception);
 
-        [LoggerMessage(EventName = "Resting", Message = "{Url} keeps failing: it is asked once in {Duration} until it answers")]
-        public static partial void Resting(ILogger logger, LogLevel level, Uri url, TimeSpan duration);
+        [LoggerMessage(EventName = "Resting", Message = "{Url} keeps failing: it is asked every {Seconds} s until it answers")]
+        public static partial void Resting(ILogger logger, LogLevel level, Uri url, double seconds);
 
         [LoggerMessage(LogLevel.Information, "{Url} answers again")]
         public static partial void Recovered(ILogger logger, Uri url);

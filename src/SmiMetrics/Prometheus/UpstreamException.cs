@@ -49,18 +49,21 @@ internal sealed class UpstreamException : Exception
 
     /// <summary>The same for callers, who learn neither where Prometheus is nor what it was asked.</summary>
     public static SourceUnavailableException ForCallers(UpstreamFailure failure, Exception cause) => new(
-        failure switch
-        {
-            UpstreamFailure.Unreachable => "Prometheus cannot be reached",
-            UpstreamFailure.Broken => "Prometheus answers with an error",
-            UpstreamFailure.Overloaded => "Prometheus is overloaded",
-            UpstreamFailure.TimedOut => "Prometheus did not answer in time",
-            UpstreamFailure.Resting => "Prometheus keeps failing and is left alone for a moment",
-            UpstreamFailure.Unreadable => "Prometheus gave an answer that cannot be read",
-            UpstreamFailure.QueryRefused => "Prometheus refused the query",
-            UpstreamFailure.AccessDenied => "Prometheus refused access",
-            _ => throw new ArgumentOutOfRangeException(nameof(failure), failure, "no such failure"),
-        },
+        failure == UpstreamFailure.Resting
+            ? $"{InWords((cause.InnerException as UpstreamException)?.Failure ?? UpstreamFailure.TimedOut)}; it is asked again in a moment"
+            : InWords(failure),
         cause,
         timedOut: failure == UpstreamFailure.TimedOut);
+
+    private static string InWords(UpstreamFailure failure) => failure switch
+    {
+        UpstreamFailure.Unreachable => "Prometheus cannot be reached",
+        UpstreamFailure.Broken => "Prometheus answers with an error",
+        UpstreamFailure.Overloaded => "Prometheus is overloaded",
+        UpstreamFailure.TimedOut => "Prometheus did not answer in time",
+        UpstreamFailure.Unreadable => "Prometheus gave an answer that cannot be read",
+        UpstreamFailure.QueryRefused => "Prometheus refused the query",
+        UpstreamFailure.AccessDenied => "Prometheus refused access",
+        _ => throw new ArgumentOutOfRangeException(nameof(failure), failure, "no such failure"),
+    };
 }

@@ -81,7 +81,12 @@ internal sealed partial class MeshMonitor(IReadOnlyList<MeshDescriptor> configur
                 SeriesProbe probe = await source.ProbeAsync(side.Requests, side.Where, cancellationToken);
                 if (before?.Exists != probe.Exists)
                 {
-                    Log.Looked(logger, mesh.Name, probe.Exists ? "found" : "no series yet", side.Requests);
+                    Log.Looked(
+                        logger,
+                        probe.Exists ? LogLevel.Information : LogLevel.Warning,
+                        mesh.Name,
+                        probe.Exists ? "has series" : "has no series yet, so it shows no traffic",
+                        side.Requests);
                 }
 
                 // An interval once measured stays until another is: a moment without two samples does not unlearn it.
@@ -110,7 +115,7 @@ internal sealed partial class MeshMonitor(IReadOnlyList<MeshDescriptor> configur
 
     private static partial class Log
     {
-        [LoggerMessage(LogLevel.Information, "mesh {Mesh}: {Finding} ({Series})")]
-        public static partial void Looked(ILogger logger, string mesh, string finding, string series);
+        [LoggerMessage(EventName = "Looked", Message = "mesh {Mesh} {Finding} ({Series})")]
+        public static partial void Looked(ILogger logger, LogLevel level, string mesh, string finding, string series);
     }
 }

@@ -195,11 +195,11 @@ public sealed partial class TrafficApiTests
     }
 
     [Theory]
-    [InlineData("0s", "window: it must be longer than zero")]
-    [InlineData("-5m", "window: it must be longer than zero")]
-    [InlineData("500ms", "window: increase() needs two samples, so with this mesh's scrape interval the shortest window is 20s")]
-    [InlineData("19s", "window: increase() needs two samples, so with this mesh's scrape interval the shortest window is 20s")]
-    [InlineData("87600h", "window: the longest window is 1h0m0s")]
+    [InlineData("0s", "window 0s: it must be longer than zero")]
+    [InlineData("-5m", "window -5m0s: it must be longer than zero")]
+    [InlineData("500ms", "window 500ms: increase() needs two samples, so with this mesh's scrape interval the shortest window is 20s")]
+    [InlineData("19s", "window 19s: increase() needs two samples, so with this mesh's scrape interval the shortest window is 20s")]
+    [InlineData("87600h", "window 87600h0m0s: the longest window is 1h0m0s")]
     [InlineData("1d", "window: \"1d\" is not a duration such as 30s, 5m or 1h30m")]
     [InlineData("x", "window: \"x\" is not a duration such as 30s, 5m or 1h30m")]
     [InlineData("", "window: \"\" is not a duration such as 30s, 5m or 1h30m")]

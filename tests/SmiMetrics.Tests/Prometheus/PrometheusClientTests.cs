@@ -252,7 +252,7 @@ public sealed class PrometheusClientTests : IDisposable
         }
 
         SourceUnavailableException resting = await Assert.ThrowsAsync<SourceUnavailableException>(() => AskAsync(client));
-        Assert.Equal("Prometheus keeps failing and is left alone for a moment", resting.Message);
+        Assert.Equal("Prometheus did not answer in time; it is asked again in a moment", resting.Message);
         Assert.Equal(5, prometheus.Asked.Count);
 
         back = true;

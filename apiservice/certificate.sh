@@ -40,5 +40,7 @@ openssl x509 -req -sha256 -in "$work/tls.csr" -CA "$work/ca.crt" -CAkey "$work/c
   -days "$DAYS" -extfile "$work/openssl.cnf" -extensions serving -out "$work/tls.crt" 2>/dev/null
 
 openssl verify -CAfile "$work/ca.crt" "$work/tls.crt" >/dev/null
+# While the new certificate makes its way to the servers, kube-apiserver must go on believing the old one.
+[ ! -f tls/ca.crt ] || openssl x509 -in tls/ca.crt >>"$work/ca.crt"
 mv "$work/ca.crt" "$work/tls.crt" "$work/tls.key" tls/
 echo "apiservice/tls: serving certificate and its authority, valid for $DAYS days"

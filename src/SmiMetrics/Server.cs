@@ -84,9 +84,11 @@ internal static partial class Server
         builder.WebHost.ConfigureKestrel(kestrel => Listen(kestrel, options));
         WebApplication app = builder.Build();
         app.MapWhen(By(Listener.Admin), admin => admin.UseDiagnostics().Run(NotFoundAsync));
-        app.UseMiddleware<StatusErrors>();
-        app.Use(DescribeRequestAsync);
+        // Outside the funnel, or every error would be counted as one of ours.
         app.UseRequestMetrics();
+        app.UseMiddleware<StatusErrors>();
+        app.UsePlainPaths();
+        app.Use(DescribeRequestAsync);
         if (options.Serving is not null)
         {
             app.UseWhen(By(Listener.Secure), secure => secure.UseFrontProxyAuthentication(context => StatusErrors.WriteAsync(context, Status.Unauthorized())));
@@ -206,7 +208,7 @@ internal static partial class Server
         if (options.Serving is { } serving)
         {
             ServingCertificate certificate = kestrel.ApplicationServices.GetRequiredService<ServingCertificate>();
-            kestrel.Listen(serving.BindAddress, serving.SecurePort, listen =>
+            Listen(kestrel, serving.BindAddress, serving.SecurePort, listen =>
             {
                 Mark(listen, Listener.Secure);
                 listen.UseServingCertificate(certificate, serving.TlsMinVersion);
@@ -220,7 +222,20 @@ internal static partial class Server
 
         if (options.AdminPort != 0)
         {
-            kestrel.Listen(options.AdminAddress, options.AdminPort, listen => Mark(listen, Listener.Admin));
+            Listen(kestrel, options.AdminAddress, options.AdminPort, listen => Mark(listen, Listener.Admin));
+        }
+    }
+
+    /// <summary>0.0.0.0 means every address, as with Go's servers: on an IPv6-only cluster too.</summary>
+    private static void Listen(KestrelServerOptions kestrel, IPAddress address, int port, Action<ListenOptions> configure)
+    {
+        if (address.Equals(IPAddress.Any))
+        {
+            kestrel.ListenAnyIP(port, configure);
+        }
+        else
+        {
+            kestrel.Listen(address, port, configure);
         }
     }
 

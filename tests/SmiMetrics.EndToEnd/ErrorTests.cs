@@ -106,6 +106,17 @@ public sealed class ErrorTests(World world) : WorldTest(world)
         }
     }
 
+    /// <summary>kube-apiserver takes ".." for a resource of the first namespace, allows that, and forwards the path as it stands.</summary>
+    [Theory]
+    [InlineData("/namespaces/shop/../billing/deployments")]
+    [InlineData("/namespaces/shop/%2e%2e/billing/deployments")]
+    [InlineData("/namespaces/shop/../../deployments")]
+    public async Task A_path_with_dots_reads_no_other_namespace(string path)
+    {
+        HttpAnswer answer = await World.ControlPlane.Api.SendAsync(HttpMethod.Get, Api + path, null, [], Token);
+        AssertStatus(answer, HttpStatusCode.BadRequest, "BadRequest");
+    }
+
     /// <summary>kube-apiserver itself cannot pass these on.</summary>
     [Theory]
     [InlineData("web%0A")]

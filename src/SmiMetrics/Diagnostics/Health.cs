@@ -14,7 +14,7 @@ internal readonly record struct HealthAnswer(int Code, string Text);
 /// <summary>
 /// <c>/livez</c>, <c>/readyz</c> and <c>/healthz</c> as Kubernetes' generic server answers them (apiserver <c>pkg/server/healthz/healthz.go</c>).
 /// All three check <c>ping</c>; <c>/readyz</c> also the given checks and <c>shutdown</c>, which fails from the moment the host begins to
-/// stop, so that nobody is sent here while the last requests are served.
+/// stop, while the last requests are served.
 /// </summary>
 internal sealed partial class Health
 {

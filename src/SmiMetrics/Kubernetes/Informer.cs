@@ -159,8 +159,10 @@ internal sealed partial class Informer(
                 _path = path;
                 break;
             }
-            catch (RefusedException e) when (e.Status == HttpStatusCode.NotFound)
+            catch (RefusedException e) when (e.Status == HttpStatusCode.NotFound && (_path.Length == 0 || path != resource.Paths[^1]))
             {
+                // Another version may be served. A kind that has been served once does not vanish: then it is a proxy that fails over,
+                // and what is known stays until it answers again.
             }
         }
 

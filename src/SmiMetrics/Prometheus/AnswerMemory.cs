@@ -13,8 +13,8 @@ internal sealed class AnswerMemory(int maxRows, TimeSpan lifetime)
 
     private readonly Dictionary<IncreaseQuery, IncreaseAnswer> _newest = [];
 
-    // In order of arrival. An entry whose answer has since been replaced stays until its turn comes.
-    private readonly Queue<(IncreaseQuery Query, IncreaseAnswer Answer)> _arrivals = [];
+    // In order of arrival. Names an answer rather than holding it: one that has been replaced is gone at once.
+    private readonly Queue<(IncreaseQuery Query, DateTimeOffset Instant)> _arrivals = [];
     private int _rows;
 
     /// <summary>What is held, in rows, each answer counting some more.</summary>
@@ -24,14 +24,19 @@ internal sealed class AnswerMemory(int maxRows, TimeSpan lifetime)
 
     public void Remember(IncreaseQuery query, IncreaseAnswer answer)
     {
-        if (lifetime == TimeSpan.Zero || WeightOf(answer) > maxRows || (Find(query) is { } known && known.Instant > answer.Instant))
+        IncreaseAnswer? known = Find(query);
+        if (lifetime == TimeSpan.Zero || WeightOf(answer) > maxRows || known?.Instant > answer.Instant)
         {
             return;
         }
 
+        if (known?.Instant != answer.Instant)
+        {
+            _arrivals.Enqueue((query, answer.Instant));
+        }
+
+        _rows += WeightOf(answer) - (known is null ? 0 : WeightOf(known));
         _newest[query] = answer;
-        _arrivals.Enqueue((query, answer));
-        _rows += WeightOf(answer);
         while (_rows > maxRows)
         {
             DropOldest();
@@ -40,7 +45,7 @@ internal sealed class AnswerMemory(int maxRows, TimeSpan lifetime)
 
     public void Sweep(DateTimeOffset now)
     {
-        while (_arrivals.TryPeek(out (IncreaseQuery Query, IncreaseAnswer Answer) oldest) && now - oldest.Answer.Instant > lifetime)
+        while (_arrivals.TryPeek(out (IncreaseQuery Query, DateTimeOffset Instant) oldest) && now - oldest.Instant > lifetime)
         {
             DropOldest();
         }
@@ -50,10 +55,10 @@ internal sealed class AnswerMemory(int maxRows, TimeSpan lifetime)
 
     private void DropOldest()
     {
-        (IncreaseQuery query, IncreaseAnswer answer) = _arrivals.Dequeue();
-        _rows -= WeightOf(answer);
-        if (ReferenceEquals(Find(query), answer))
+        (IncreaseQuery query, DateTimeOffset instant) = _arrivals.Dequeue();
+        if (Find(query) is { } answer && answer.Instant == instant)
         {
+            _rows -= WeightOf(answer);
             _newest.Remove(query);
         }
     }

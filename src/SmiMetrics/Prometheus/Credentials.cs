@@ -47,7 +47,10 @@ internal sealed class Credentials
     {
         try
         {
-            return Encoding.UTF8.GetString(file.Content).Trim();
+            string text = Encoding.UTF8.GetString(file.Content).Trim();
+            return text.Any(char.IsControl)
+                ? throw new UpstreamException(UpstreamFailure.AccessDenied, "the token or password file has more than one line, or control characters")
+                : text;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

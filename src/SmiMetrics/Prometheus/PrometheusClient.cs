@@ -123,11 +123,14 @@ internal sealed partial class PrometheusClient : IDisposable
             Delay = RetryDelay,
             BackoffType = DelayBackoffType.Exponential,
             UseJitter = true,
-            // What took too long is not asked again: that would double the load that made it slow.
-            ShouldHandle = static args => ValueTask.FromResult(args.Outcome.Exception is UpstreamException
-            {
-                Failure: UpstreamFailure.Unreachable or UpstreamFailure.Broken or UpstreamFailure.Overloaded,
-            }),
+            // What took too long is not asked again: that would double the load that made it slow. A query that finds another on trial, after
+            // an outage, has only to wait for its end.
+            ShouldHandle = args => ValueTask.FromResult(
+                args.Outcome.Exception is UpstreamException
+                {
+                    Failure: UpstreamFailure.Unreachable or UpstreamFailure.Broken or UpstreamFailure.Overloaded,
+                }
+                || (args.Outcome.Exception is BrokenCircuitException && Array.Exists(_replicas, replica => replica.Circuit.CircuitState != CircuitState.Open))),
         });
         if (_replicas.Length > 1)
         {
@@ -147,6 +150,7 @@ internal sealed partial class PrometheusClient : IDisposable
     {
         Uri queryUri = new(url.TrimEnd('/') + "/api/v1/query");
         ResiliencePipelineBuilder<QueryResult> builder = new() { TimeProvider = _timeProvider };
+        CircuitBreakerStateProvider circuit = new();
         bool failing = false;
         builder.AddCircuitBreaker(new CircuitBreakerStrategyOptions<QueryResult>
         {
@@ -154,8 +158,9 @@ internal sealed partial class PrometheusClient : IDisposable
             MinimumThroughput = 5,
             SamplingDuration = TimeSpan.FromSeconds(10),
             BreakDuration = BreakDuration,
-            // Not what one bad or huge query brings about: the others would suffer for it.
-            ShouldHandle = static args => ValueTask.FromResult(args.Outcome.Exception is TimeoutRejectedException or UpstreamException
+            StateProvider = circuit,
+            // Not what one bad or huge query brings about, timeouts included: the others would suffer for it.
+            ShouldHandle = static args => ValueTask.FromResult(args.Outcome.Exception is UpstreamException
             {
                 Failure: UpstreamFailure.Unreachable or UpstreamFailure.Broken or UpstreamFailure.Overloaded,
             }),
@@ -173,7 +178,7 @@ internal sealed partial class PrometheusClient : IDisposable
             },
         });
         builder.AddTimeout(new TimeoutStrategyOptions { TimeoutGenerator = args => ValueTask.FromResult(TimeLeft(QuestionOf(args.Context))) });
-        return new Replica(queryUri, builder.Build());
+        return new Replica(queryUri, builder.Build(), circuit);
     }
 
     private static Question QuestionOf(ResilienceContext context) =>
@@ -319,7 +324,7 @@ internal sealed partial class PrometheusClient : IDisposable
         public int NextReplica(int count) => (FirstReplica + Interlocked.Increment(ref _attempts)) % count;
     }
 
-    private sealed record Replica(Uri QueryUri, ResiliencePipeline<QueryResult> Pipeline);
+    private sealed record Replica(Uri QueryUri, ResiliencePipeline<QueryResult> Pipeline, CircuitBreakerStateProvider Circuit);
 
     private static partial class Log
     {

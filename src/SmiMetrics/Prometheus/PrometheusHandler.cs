@@ -61,6 +61,11 @@ internal sealed class PrometheusHandler : HttpMessageHandler
                 return _transport;
             }
         }
+        catch (CryptographicException) when (_transport is not null)
+        {
+            // A certificate whose key has not been written yet: the pair before it works, and these files are read again in a moment.
+            return _transport;
+        }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or CryptographicException)
         {
             throw new UpstreamException(UpstreamFailure.AccessDenied, "the certificate files cannot be read", e);
@@ -84,6 +89,12 @@ internal sealed class PrometheusHandler : HttpMessageHandler
         {
             X509ChainPolicy policy = new() { TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck };
             policy.CustomTrustStore.ImportFromPem(Encoding.UTF8.GetString(ca));
+            policy.DisableCertificateDownloads = true;
+            if (policy.CustomTrustStore.Count == 0)
+            {
+                throw new CryptographicException("there is no certificate in the CA file");
+            }
+
             handler.SslOptions.CertificateChainPolicy = policy;
         }
 

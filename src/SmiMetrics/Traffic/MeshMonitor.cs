@@ -97,6 +97,12 @@ internal sealed partial class MeshMonitor(IReadOnlyList<MeshDescriptor> configur
                 // The source logs its own failures; what was known of this mesh stays known, and the others are looked at all the same.
                 answered = false;
             }
+            catch (Exception e) when (e is not OperationCanceledException)
+            {
+                // Whatever it is, it must not end the loop, and with it the server.
+                Log.Unexpected(logger, e, mesh.Name);
+                answered = false;
+            }
         }
 
         _seen = seen.ToFrozenDictionary();
@@ -115,6 +121,9 @@ internal sealed partial class MeshMonitor(IReadOnlyList<MeshDescriptor> configur
 
     private static partial class Log
     {
+        [LoggerMessage(LogLevel.Error, "mesh {Mesh} could not be looked at")]
+        public static partial void Unexpected(ILogger logger, Exception exception, string mesh);
+
         [LoggerMessage(EventName = "Looked", Message = "mesh {Mesh} {Finding} ({Series})")]
         public static partial void Looked(ILogger logger, LogLevel level, string mesh, string finding, string series);
     }

@@ -63,7 +63,9 @@ internal sealed class KubeApi : IDisposable
     public async Task<HttpAnswer> SendAsync(
         HttpMethod method, string path, HttpContent? content, (string Name, string Value)[] headers, CancellationToken cancellationToken)
     {
-        using HttpRequestMessage request = new(method, path) { Content = content };
+        // As it stands: what a path with dots does is for the servers to say.
+        Uri url = new(_client.BaseAddress!.GetLeftPart(UriPartial.Authority) + path, new UriCreationOptions { DangerousDisablePathAndQueryCanonicalization = true });
+        using HttpRequestMessage request = new(method, url) { Content = content };
         foreach ((string name, string value) in headers)
         {
             request.Headers.TryAddWithoutValidation(name, value);

@@ -185,6 +185,34 @@ public sealed partial class TrafficApiTests
         Assert.Empty(server.Prometheus.Asked);
     }
 
+    /// <summary>
+    /// kube-apiserver authorises "resource .. in namespace mine" and forwards the path as it is; resolved, it would be another namespace's.
+    /// </summary>
+    [Theory]
+    [InlineData("/namespaces/mine/../victim/deployments")]
+    [InlineData("/namespaces/mine/../../deployments")]
+    [InlineData("/namespaces/mine/%2e%2e/victim/deployments")]
+    [InlineData("/namespaces/mine/.%2E/victim/deployments")]
+    [InlineData("/namespaces/mine/./deployments")]
+    [InlineData("/namespaces//deployments")]
+    [InlineData("//namespaces/mine/deployments")]
+    [InlineData("/namespaces/mine/deployments//web")]
+    [InlineData("/namespaces/mine/deployments/w%65b")]
+    public async Task A_path_that_can_be_read_in_two_ways_is_refused(string path)
+    {
+        await using ServerUnderTest server = await ServerUnderTest.StartAsync(Shop);
+        using HttpRequestMessage request = new()
+        {
+            RequestUri = new Uri(
+                $"{server.Client.BaseAddress!.GetLeftPart(UriPartial.Authority)}{Root}{path}",
+                new UriCreationOptions { DangerousDisablePathAndQueryCanonicalization = true }),
+        };
+        using HttpResponseMessage response = await server.Client.SendAsync(request, TestContext.Current.CancellationToken);
+        Assert.Equal(HttpStatusCode.BadRequest, response.StatusCode);
+        Assert.Contains("plainly", await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken));
+        Assert.Empty(server.Prometheus.Asked);
+    }
+
     [Fact]
     public async Task A_dot_in_a_name_is_a_dot()
     {
@@ -271,8 +299,11 @@ public sealed partial class TrafficApiTests
         using HttpResponseMessage traffic = await server.Admin.GetAsync(new Uri($"{Root}/deployments", UriKind.Relative), TestContext.Current.CancellationToken);
         Assert.Equal(HttpStatusCode.NotFound, traffic.StatusCode);
         await server.Client.GetStringAsync($"{Root}/namespaces/shop/deployments/web", TestContext.Current.CancellationToken);
+        using HttpResponseMessage unknown = await server.Client.GetAsync(new Uri($"{Root}/namespaces/shop/deployments/nosuch", UriKind.Relative), TestContext.Current.CancellationToken);
         string metrics = await server.Admin.GetStringAsync("/metrics", TestContext.Current.CancellationToken);
         Assert.Matches("apiserver_request_total\\{[^}]*code=\"200\"[^}]*resource=\"deployments\"|apiserver_request_total\\{[^}]*resource=\"deployments\"[^}]*code=\"200\"", metrics);
+        Assert.Contains(metrics.Split('\n'), line => line.StartsWith("apiserver_request_total", StringComparison.Ordinal) && line.Contains("code=\"404\"", StringComparison.Ordinal));
+        Assert.DoesNotContain("code=\"500\"", metrics);
         Assert.Contains("smi_metrics_prometheus_queries_total", metrics);
     }
 

@@ -369,6 +369,28 @@ public sealed class InformerTests : IAsyncDisposable
         Assert.Empty(_log.Lines);
     }
 
+    /// <summary>A proxy that fails over answers 404 for a moment: that is not the end of all pods.</summary>
+    [Fact]
+    public async Task A_resource_that_was_served_is_not_emptied_by_a_404()
+    {
+        _server.Put(Pods, Pod("a"));
+        int requests = 0;
+        // The first list succeeds; the watch and the list after it do not.
+        _server.Intercept = _ => Interlocked.Increment(ref requests) is 2 or 3 ? FakeApiServer.Status(HttpStatusCode.NotFound, "404 page not found") : null;
+        Start();
+        Assert.Equal(["shop/a n1", "listed"], await ChangesAsync(2));
+
+        await PassBackoffAsync();
+        TimeSpan pause = await NextPauseAsync();
+        Assert.Equal("404 Not Found: 404 page not found", _informer.Trouble);
+        _server.Put(Pods, Pod("b"));
+        _time.Advance(pause);
+
+        string[] changes = await ChangesUntilListedAsync();
+        Assert.Contains("shop/b n1", changes);
+        Assert.DoesNotContain("-shop/a", changes);
+    }
+
     [Fact]
     public async Task It_stops_without_a_word()
     {

@@ -58,7 +58,8 @@ internal static partial class Server
         }
         catch (Exception e) when (e is KubernetesConfigurationException or ServingCertificateException or InvalidDataException or IOException or SocketException)
         {
-            // What the operator can mend: a cluster that cannot be reached this way, a certificate or CA file that is none, a port that is taken or not ours to take.
+            // What the operator can mend: a cluster that cannot be reached this way, a certificate or CA file that is none, a port that is
+            // not ours to take.
             await Console.Error.WriteLineAsync($"smi-metrics: {e.Message}");
             return CommandLine.RuntimeFailure;
         }
@@ -74,7 +75,7 @@ internal static partial class Server
         builder.Services.AddSingleton(clock);
         AddTraffic(builder.Services, options, doors);
         AddCluster(builder.Services, options, doors);
-        AddDiagnostics(builder.Services, options);
+        AddDiagnostics(builder.Services);
         if (options.Serving is { } serving)
         {
             AddAuth(builder.Services, options, serving);
@@ -176,7 +177,7 @@ internal static partial class Server
         }
     }
 
-    private static void AddDiagnostics(IServiceCollection services, ServeOptions options)
+    private static void AddDiagnostics(IServiceCollection services)
     {
         services.AddSingleton<Health>();
         services.AddSingleton(BuildVersion.Own);

@@ -1,4 +1,6 @@
 using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
 
 namespace SmiMetrics.EndToEnd;
 
@@ -33,6 +35,18 @@ public sealed class CommandLineTests(World world) : WorldTest(world)
         Assert.All(
             ["--secure-port", "--default-window", "nosuch", "--log-level", "--nosuch"],
             (string problem) => Assert.Contains(lines, line => line.Contains(problem, StringComparison.Ordinal)));
+    }
+
+    [Fact]
+    public async Task A_port_that_is_taken_is_named_by_its_flag()
+    {
+        using TcpListener other = new(IPAddress.Loopback, 0);
+        other.Start();
+        int port = ((IPEndPoint)other.LocalEndpoint).Port;
+        (int status, _, string error) = await RunAsync(
+            "serve", "--kubernetes=none", "--prometheus-url=http://127.0.0.1:9", $"--insecure-port={port}", "--admin-port=0", "--log-level=error");
+        Assert.Equal(1, status);
+        Assert.Equal($"smi-metrics: --insecure-port {port}: another program listens on this port already\n", error);
     }
 
     private async Task<(int Status, string Output, string Error)> RunAsync(params string[] arguments)

@@ -1,3 +1,4 @@
+using System.Security.Cryptography.X509Certificates;
 using System.Text.Json.Nodes;
 using SmiMetrics.EndToEnd.Harness;
 
@@ -47,6 +48,32 @@ public sealed class InstallationTests(World world) : WorldTest(world)
             Assert.Equal(World.Installation.Authority, System.Text.Encoding.ASCII.GetString(Convert.FromBase64String(spec["caBundle"]!.GetValue<string>())));
             Assert.Equal((100, 100), (spec["groupPriorityMinimum"]!.GetValue<int>(), spec["versionPriority"]!.GetValue<int>()));
         }
+    }
+
+    /// <summary>For a minute or two after a renewal the servers still show the certificate before it.</summary>
+    [Fact]
+    public async Task A_renewal_leaves_the_certificate_before_it_trusted_and_no_older_one()
+    {
+        string folder = World.Workspace.Folder("renewal");
+        File.Copy(Path.Combine(Workspace.Repository, "apiservice", "certificate.sh"), Path.Combine(folder, "certificate.sh"));
+        List<X509Certificate2> made = [];
+        X509Certificate2Collection trusted = [];
+        for (int i = 0; i < 3; i++)
+        {
+            await Installation.MakeCertificateAsync(folder, Token);
+            made.Add(X509Certificate2.CreateFromPem(await File.ReadAllTextAsync(Path.Combine(folder, "tls", "tls.crt"), Token)));
+            trusted = [];
+            trusted.ImportFromPemFile(Path.Combine(folder, "tls", "ca.crt"));
+        }
+
+        Assert.Equal([false, true, true], made.Select(certificate =>
+        {
+            using X509Chain chain = new();
+            chain.ChainPolicy.TrustMode = X509ChainTrustMode.CustomRootTrust;
+            chain.ChainPolicy.RevocationMode = X509RevocationMode.NoCheck;
+            chain.ChainPolicy.CustomTrustStore.AddRange(trusted);
+            return chain.Build(certificate);
+        }));
     }
 
     [Fact]

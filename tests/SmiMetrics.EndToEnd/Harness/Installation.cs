@@ -42,7 +42,7 @@ internal sealed class Installation
             File.Copy(file, Path.Combine(folder, Path.GetFileName(file)));
         }
 
-        await RunAsync(Path.Combine(folder, "certificate.sh"), cancellationToken);
+        await MakeCertificateAsync(folder, cancellationToken);
         workspace.Write("install/overlay/kustomization.yaml", """
             apiVersion: kustomize.config.k8s.io/v1beta1
             kind: Kustomization
@@ -63,6 +63,9 @@ internal sealed class Installation
         _ = outcome.Text;
         return new Installation(controlPlane, folder);
     }
+
+    /// <summary>Makes or renews what lies in the folder's <c>tls</c>.</summary>
+    public static Task MakeCertificateAsync(string folder, CancellationToken cancellationToken) => RunAsync(Path.Combine(folder, "certificate.sh"), cancellationToken);
 
     /// <summary>Points both APIServices to this server.</summary>
     public async Task RouteToAsync(SmiMetricsServer server, CancellationToken cancellationToken)

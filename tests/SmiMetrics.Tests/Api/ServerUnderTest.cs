@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Sockets;
 using Microsoft.AspNetCore.Builder;
@@ -9,6 +10,8 @@ namespace SmiMetrics.Tests.Api;
 /// <summary>The whole server in this process, reached over its insecure port, with a fake Prometheus behind its door and a cluster that never changes.</summary>
 internal sealed class ServerUnderTest : IAsyncDisposable
 {
+    private static readonly ConcurrentDictionary<int, bool> GivenOut = [];
+
     private readonly WebApplication _app;
 
     private ServerUnderTest(WebApplication app, FakePrometheus prometheus, int port, int adminPort)
@@ -62,10 +65,18 @@ internal sealed class ServerUnderTest : IAsyncDisposable
         await _app.DisposeAsync();
     }
 
+    /// <summary>A port that nobody listens on, and a new one each time: the system likes to hand out the one that was just given back.</summary>
     private static int FreePort()
     {
-        using TcpListener listener = new(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
+        while (true)
+        {
+            using TcpListener listener = new(IPAddress.Loopback, 0);
+            listener.Start();
+            int port = ((IPEndPoint)listener.LocalEndpoint).Port;
+            if (GivenOut.TryAdd(port, true))
+            {
+                return port;
+            }
+        }
     }
 }

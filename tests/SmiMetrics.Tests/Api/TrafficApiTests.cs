@@ -307,6 +307,18 @@ public sealed partial class TrafficApiTests
         Assert.Contains("smi_metrics_prometheus_queries_total", metrics);
     }
 
+    /// <summary>On an IPv6-only cluster 0.0.0.0 once meant that nobody could connect.</summary>
+    [Theory]
+    [InlineData("127.0.0.1")]
+    [InlineData("[::1]")]
+    public async Task Every_address_means_both_families(string address)
+    {
+        Assert.SkipWhen(address == "[::1]" && !System.Net.Sockets.Socket.OSSupportsIPv6, "this machine has no IPv6");
+        await using ServerUnderTest server = await ServerUnderTest.StartAsync(Shop, "--bind-address=0.0.0.0");
+        using HttpClient client = new();
+        Assert.Equal("ok", await client.GetStringAsync($"http://{address}:{server.Admin.BaseAddress!.Port}/livez", TestContext.Current.CancellationToken));
+    }
+
     [Fact]
     public async Task Latencies_are_in_the_unit_that_the_operator_chose()
     {

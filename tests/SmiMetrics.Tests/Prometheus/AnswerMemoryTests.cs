@@ -75,6 +75,21 @@ public sealed class AnswerMemoryTests
         Assert.Equal(0, memory.Weight);
     }
 
+    /// <summary>One big query asked every few seconds once filled the memory with its own past and pushed out everybody else's answers.</summary>
+    [Fact]
+    public void An_answer_that_is_renewed_again_and_again_pushes_nobody_out()
+    {
+        AnswerMemory memory = new(maxRows: 100, TimeSpan.FromMinutes(1));
+        memory.Remember(Query(1), Answer(rows: 10, second: 0));
+        for (int second = 0; second < 50; second += 5)
+        {
+            memory.Remember(Query(2), Answer(rows: 40, second));
+        }
+
+        Assert.NotNull(memory.Find(Query(1)));
+        Assert.Equal(10 + 40 + (2 * 8), memory.Weight);
+    }
+
     [Fact]
     public void Without_a_lifetime_nothing_is_remembered()
     {

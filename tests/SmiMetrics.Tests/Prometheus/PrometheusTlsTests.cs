@@ -87,6 +87,26 @@ public sealed class PrometheusTlsTests : IDisposable
         Assert.Equal(5, await AskAsync(client));
     }
 
+    /// <summary>While files are renewed, one is there before the other: queries must not stop for that.</summary>
+    [Theory]
+    [InlineData("")]
+    [InlineData("-----BEGIN CERT")]
+    public async Task A_CA_file_that_is_being_written_leaves_the_one_before_it_in_use(string half)
+    {
+        using Authority authority = new("CN=ours");
+        await using TlsServer server = await TlsServer.StartAsync(authority, clients: null);
+        FakeTimeProvider time = new(Now);
+        PrometheusOptions options = new() { Urls = [server.Url], CaFile = Save("ca.pem", authority.Pem) };
+        using PrometheusHandler handler = new(options, time);
+        using PrometheusClient client = new(options, handler, TimeProvider.System, _metrics, NullLogger<PrometheusClient>.Instance);
+
+        Assert.Equal(5, await AskAsync(client));
+        Save("ca.pem", half);
+        time.Advance(TimeSpan.FromMinutes(1));
+
+        Assert.Equal(5, await AskAsync(client));
+    }
+
     [Theory]
     [InlineData("")]
     [InlineData("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")]

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Collections.Frozen;
 using System.Globalization;
 using System.Text.Encodings.Web;
@@ -65,7 +66,8 @@ internal sealed class TrafficApi(TrafficAggregator traffic, Cluster cluster, Lat
             JsonSerializer.Serialize(writer, document, type);
         }
 
-        await response.BodyWriter.WriteAsync("\n"u8.ToArray(), context.RequestAborted);
+        response.BodyWriter.Write("\n"u8);
+        await response.BodyWriter.FlushAsync(context.RequestAborted);
     }
 
     private static Task AnswerDocumentAsync<T>(HttpContext context, T document, JsonTypeInfo<T> type)

@@ -26,7 +26,7 @@ internal sealed record FrontProxyConfiguration(
 /// the flags with their file looked at once a minute. A bad or empty update leaves the last good one in force.
 /// </summary>
 /// <remarks>Keys and formats as apiserver <c>pkg/server/options/authentication_dynamic_request_header.go</c> reads them.</remarks>
-internal sealed partial class FrontProxyTrust : BackgroundService
+internal sealed partial class FrontProxyTrust : PolledFiles
 {
     private const string CaKey = "requestheader-client-ca-file";
     private const string AllowedNamesKey = "requestheader-allowed-names";
@@ -35,11 +35,8 @@ internal sealed partial class FrontProxyTrust : BackgroundService
     private const string ExtraPrefixKey = "requestheader-extra-headers-prefix";
     private const string UidKey = "requestheader-uid-headers";
 
-    private static readonly TimeSpan PollPeriod = TimeSpan.FromMinutes(1);
-
     private readonly Lock _updating = new();
     private readonly FrontProxyOptions _options;
-    private readonly TimeProvider _time;
     private readonly ILogger<FrontProxyTrust> _logger;
     private readonly string _origin;
     private readonly string _ca;
@@ -50,10 +47,9 @@ internal sealed partial class FrontProxyTrust : BackgroundService
 
     /// <summary>Reads the bundle at once if the flags name one; else waits for <see cref="Apply"/>.</summary>
     /// <exception cref="InvalidDataException">The flags' bundle cannot be read or used; the message names flag and file.</exception>
-    public FrontProxyTrust(FrontProxyOptions options, TimeProvider time, ILogger<FrontProxyTrust> logger)
+    public FrontProxyTrust(FrontProxyOptions options, TimeProvider time, ILogger<FrontProxyTrust> logger) : base(time)
     {
         _options = options;
-        _time = time;
         _logger = logger;
         bool fromFlags = options.RequestHeaderClientCaFile is not null;
         _origin = fromFlags ? "the flags" : "ConfigMap kube-system/extension-apiserver-authentication";
@@ -82,27 +78,11 @@ internal sealed partial class FrontProxyTrust : BackgroundService
         }
     }
 
-    /// <summary>Looks at the flags' file now.</summary>
-    public void Refresh()
+    public override void Refresh()
     {
         if (_options.RequestHeaderClientCaFile is not null)
         {
             Update(FromOptions);
-        }
-    }
-
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
-    {
-        using PeriodicTimer timer = new(PollPeriod, _time);
-        try
-        {
-            while (await timer.WaitForNextTickAsync(stoppingToken))
-            {
-                Refresh();
-            }
-        }
-        catch (OperationCanceledException)
-        {
         }
     }
 

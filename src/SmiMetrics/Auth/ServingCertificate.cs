@@ -12,10 +12,8 @@ internal sealed class ServingCertificateException(string message, Exception? inn
 /// links of a mounted Secret; whatever does not load leaves the last good pair in use. Existing connections keep theirs (as in
 /// apiserver <c>pkg/server/dynamiccertificates</c>).
 /// </summary>
-internal sealed partial class ServingCertificate : BackgroundService
+internal sealed partial class ServingCertificate : PolledFiles
 {
-    private static readonly TimeSpan PollPeriod = TimeSpan.FromMinutes(1);
-
     /// <summary>A self-signed certificate with less than this left is replaced.</summary>
     private static readonly TimeSpan RenewBefore = TimeSpan.FromDays(7);
 
@@ -32,7 +30,7 @@ internal sealed partial class ServingCertificate : BackgroundService
 
     /// <summary>Loads the certificate, or makes one.</summary>
     /// <exception cref="ServingCertificateException">It cannot be loaded or made.</exception>
-    public ServingCertificate(ServingOptions options, TimeProvider time, ILogger<ServingCertificate> logger)
+    public ServingCertificate(ServingOptions options, TimeProvider time, ILogger<ServingCertificate> logger) : base(time)
     {
         _time = time;
         _logger = logger;
@@ -55,8 +53,7 @@ internal sealed partial class ServingCertificate : BackgroundService
     /// <summary>The certificate with the intermediates that are sent along.</summary>
     public SslStreamCertificateContext Context => _current!.Context;
 
-    /// <summary>Looks at the files now.</summary>
-    public void Refresh()
+    public override void Refresh()
     {
         try
         {
@@ -85,21 +82,6 @@ internal sealed partial class ServingCertificate : BackgroundService
                 _lastFault = e.Message;
                 Log.NotReloaded(_logger, e.Message);
             }
-        }
-    }
-
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
-    {
-        using PeriodicTimer timer = new(PollPeriod, _time);
-        try
-        {
-            while (await timer.WaitForNextTickAsync(stoppingToken))
-            {
-                Refresh();
-            }
-        }
-        catch (OperationCanceledException)
-        {
         }
     }
 

@@ -385,11 +385,8 @@ internal sealed class IdentityPlan
         string[] all = [.. values];
         return all.Length == 1
             ? new(label, MatchOperator.Equal, all[0])
-            : new(label, MatchOperator.Matches, string.Join('|', all.Order(StringComparer.Ordinal).Select(Escape)));
+            : new(label, MatchOperator.Matches, string.Join('|', all.Order(StringComparer.Ordinal).Select(AnchoredRegex.Escape)));
     }
-
-    /// <summary>Kubernetes names hold lower-case letters, digits, <c>-</c> and <c>.</c>: only the dot means something in RE2.</summary>
-    private static string Escape(string name) => name.Replace(".", "\\.", StringComparison.Ordinal);
 
     private bool Known(string value) => value.Length > 0 && !_unknown.Contains(value);
 

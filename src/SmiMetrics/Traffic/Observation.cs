@@ -79,14 +79,15 @@ internal sealed class Observation(View view, DateTimeOffset instant)
     public TrafficItem Item(EdgeKey key, Tally tally, TimeSpan window)
     {
         double unit = view.Series.Latency?.MillisecondsPerUnit ?? 1;
-        (TrafficState state, string? reason) = State(tally);
+        double? median = tally.Latency.Quantile(0.50);
+        (TrafficState state, string? reason) = State(tally, measured: median is not null);
         return new TrafficItem(
             key.Resource,
             key.Edge,
             view.Side,
             tally.Latency.Quantile(0.99) * unit,
             tally.Latency.Quantile(0.90) * unit,
-            tally.Latency.Quantile(0.50) * unit,
+            median * unit,
             tally.Success,
             tally.Failure,
             state,
@@ -96,17 +97,17 @@ internal sealed class Observation(View view, DateTimeOffset instant)
             window);
     }
 
-    private (TrafficState State, string? Reason) State(Tally tally)
+    private (TrafficState State, string? Reason) State(Tally tally, bool measured)
     {
         if (Qualification is { } qualification)
         {
             return qualification;
         }
 
-        string? lacking = view.Series.Latency is null ? "the mesh measures no latency" : "no latency was measured: are the histogram's series kept?";
+        string lacking = view.Series.Latency is null ? "the mesh measures no latency" : "no latency was measured: are the histogram's series kept?";
         return tally.Requests == 0 ? (TrafficState.Idle, NoRequest)
             : tally.Reservation is not null ? (TrafficState.Partial, tally.Reservation)
-            : tally.Latency.Quantile(0.5) is null ? (TrafficState.Partial, lacking)
+            : !measured ? (TrafficState.Partial, lacking)
             : (TrafficState.Ok, null);
     }
 

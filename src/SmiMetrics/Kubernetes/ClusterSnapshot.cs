@@ -13,7 +13,31 @@ internal record ClusterObject(ObjectKey Key, IReadOnlyDictionary<string, string>
 
 /// <summary>What we keep of a pod. <paramref name="NodeName"/> is empty before scheduling; <paramref name="Phase"/> is as in PodStatus.</summary>
 internal sealed record Pod(ObjectKey Key, IReadOnlyDictionary<string, string> Labels, ObjectOwner? Owner, string NodeName, string Phase, string Ip)
-    : ClusterObject(Key, Labels, Owner);
+    : ClusterObject(Key, Labels, Owner)
+{
+    /// <summary>The containers that run as long as the pod does, native sidecars among them. Equal lists of equal pods are the same list.</summary>
+    public PodContainers Containers { get; init; } = PodContainers.None;
+}
+
+/// <summary>The containers of a pod template, equal by content.</summary>
+internal sealed record PodContainers(IReadOnlyList<PodContainer> List)
+{
+    public static readonly PodContainers None = new([]);
+
+    public bool Equals(PodContainers? other) => other is not null && List.SequenceEqual(other.List);
+
+    public override int GetHashCode() => List.Aggregate(0, HashCode.Combine);
+}
+
+internal sealed record PodContainer(string Name, IReadOnlyList<ContainerPort> Ports)
+{
+    public bool Equals(PodContainer? other) => other is not null && Name == other.Name && Ports.SequenceEqual(other.Ports);
+
+    public override int GetHashCode() => HashCode.Combine(Name, Ports.Count);
+}
+
+/// <summary>A declared port. <paramref name="Name"/> is empty when it has none.</summary>
+internal readonly record struct ContainerPort(string Name, int Number);
 
 /// <summary>An EndpointSlice: the pods that stand behind <paramref name="Service"/> now.</summary>
 internal sealed record EndpointSlice(ObjectKey Key, string Service, IReadOnlyList<string> Pods);

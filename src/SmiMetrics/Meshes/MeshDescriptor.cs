@@ -9,13 +9,46 @@ namespace SmiMetrics.Meshes;
 /// <param name="Unknown">Label values that say "not known" (Istio's <c>unknown</c>): an identity with one names nobody.</param>
 /// <param name="Server">What the receiving proxy reports; null when the mesh has no such view.</param>
 /// <param name="Client">What the sending proxy reports; null when the mesh has no such view.</param>
+/// <param name="Scrape">Where its proxies show these series, for the embedded scraper; null when only a Prometheus can have them.</param>
 internal sealed record MeshDescriptor(
     string Name,
     string Title,
     Outcome Outcome,
     IReadOnlySet<string> Unknown,
     MeshSide? Server,
-    MeshSide? Client);
+    MeshSide? Client,
+    ProxyEndpoint? Scrape = null);
+
+/// <summary>
+/// Where the proxies of a mesh show their series, and the labels that a scrape adds to them: what a Prometheus' scrape job and its
+/// relabelling would say (Prometheus <c>docs/configuration/configuration.md</c>, kubernetes_sd_config, role pod).
+/// </summary>
+/// <param name="Container">The container that a pod must have to be a target, sidecars of either sort included; null for any pod that <paramref name="PodLabels"/> picks.</param>
+/// <param name="PodLabels">Labels that a pod must have to be a target. Empty only where <paramref name="Container"/> is given.</param>
+/// <param name="Port">The port's name in the container (any container, where none is named), or its number.</param>
+/// <param name="Path">Of the page, with a leading slash.</param>
+/// <param name="Labels">The labels that every series of the target gets. One that a series has already is kept as <c>exported_…</c>.</param>
+internal sealed record ProxyEndpoint(
+    string? Container,
+    IReadOnlyDictionary<string, string> PodLabels,
+    string Port,
+    string Path,
+    IReadOnlyDictionary<string, TargetLabel> Labels);
+
+/// <summary>What of a target becomes the value of a label. Empty values add no label.</summary>
+internal abstract record TargetLabel
+{
+    private TargetLabel() { }
+
+    public sealed record Namespace : TargetLabel;
+
+    public sealed record PodName : TargetLabel;
+
+    public sealed record NodeName : TargetLabel;
+
+    /// <summary>The pod's own label of this key, such as the owner that Linkerd's injector writes there.</summary>
+    public sealed record PodLabel(string Key) : TargetLabel;
+}
 
 /// <summary>The series of one side of a request.</summary>
 /// <param name="Requests">The counter of requests.</param>

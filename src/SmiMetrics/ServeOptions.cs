@@ -5,6 +5,7 @@ using SmiMetrics.Auth;
 using SmiMetrics.Kubernetes;
 using SmiMetrics.Meshes;
 using SmiMetrics.Prometheus;
+using SmiMetrics.Scrape;
 using SmiMetrics.Traffic;
 
 namespace SmiMetrics;
@@ -25,7 +26,11 @@ internal sealed record ServeOptions
     /// <summary>The meshes to look for, in order of preference.</summary>
     public required IReadOnlyList<MeshDescriptor> Meshes { get; init; }
 
-    public required PrometheusOptions Prometheus { get; init; }
+    /// <summary>Null when the numbers come from the proxies themselves: exactly one of this and <see cref="Scrape"/> is there.</summary>
+    public required PrometheusOptions? Prometheus { get; init; }
+
+    /// <summary>Null when the numbers come from a Prometheus.</summary>
+    public required ScrapeOptions? Scrape { get; init; }
 
     public required WindowOptions Windows { get; init; }
 
@@ -72,11 +77,13 @@ internal sealed record ServeOptions
         }
 
         IPAddress address = parsed ?? IPAddress.Any;
+        bool scrape = ReadSource(values) == Flags.Scrape;
         ServeOptions options = new()
         {
             Kubernetes = noCluster ? null : new KubernetesOptions { Kubeconfig = File(values, Flags.Kubeconfig) },
             Meshes = ReadMeshes(values, errors),
-            Prometheus = ReadPrometheus(values, errors),
+            Prometheus = scrape ? null : ReadPrometheus(values, errors),
+            Scrape = scrape ? ReadScrape(values, noCluster) : null,
             Windows = ReadWindows(values),
             LatencyUnit = values.Text(Flags.LatencyUnit) == LatencyUnit.Seconds.Unit ? LatencyUnit.Seconds : LatencyUnit.Milliseconds,
             Serving = ReadServing(values, address, noCluster),
@@ -131,6 +138,51 @@ internal sealed record ServeOptions
         }
 
         return meshes;
+    }
+
+    /// <summary>Prometheus if there is one, else the proxies themselves. Flags of the other one would do nothing, which nobody wants to find out later.</summary>
+    private static string ReadSource(FlagValues values)
+    {
+        string source = values.Text(Flags.Source) ?? (values.IsGiven(Flags.PrometheusUrl) ? Flags.Prometheus : Flags.Scrape);
+        if (source is not (Flags.Prometheus or Flags.Scrape))
+        {
+            values.Fail(Flags.Source, $"\"{source}\" is neither {Flags.Prometheus} nor {Flags.Scrape}");
+            return Flags.Prometheus;
+        }
+
+        foreach (Flag flag in (source == Flags.Scrape ? Flags.OfPrometheus : Flags.OfScrape).Where(values.IsGiven))
+        {
+            values.Fail(flag, values.IsGiven(Flags.Source)
+                ? $"goes against {Flags.Source.Option} {source}"
+                : $"needs {(source == Flags.Scrape ? Flags.PrometheusUrl.Option : $"{Flags.Source.Option} {Flags.Scrape}, as {Flags.PrometheusUrl.Option} is given")}");
+        }
+
+        return source;
+    }
+
+    private static ScrapeOptions ReadScrape(FlagValues values, bool noCluster)
+    {
+        TimeSpan interval = Duration(values, Flags.ScrapeInterval, ScrapeOptions.DefaultInterval);
+        ScrapeOptions options = new()
+        {
+            Interval = interval,
+            // A short interval alone shall not need a second flag.
+            Timeout = values.IsGiven(Flags.ScrapeTimeout) || interval > ScrapeOptions.DefaultTimeout
+                ? Duration(values, Flags.ScrapeTimeout, ScrapeOptions.DefaultTimeout)
+                : interval,
+            Targets = values.Texts(Flags.ScrapeTarget),
+            BearerTokenFile = values.Text(Flags.ScrapeBearerTokenFile),
+            CaFile = values.Text(Flags.ScrapeCaFile),
+            ClientCertFile = values.Text(Flags.ScrapeClientCertFile),
+            ClientKeyFile = values.Text(Flags.ScrapeClientKeyFile),
+            ProxyUrl = values.Text(Flags.ScrapeProxyUrl),
+        };
+        if (noCluster && options.Targets.Count == 0)
+        {
+            values.Fail(Flags.Kubernetes, $"{Flags.None} leaves nothing to ask: give {Flags.PrometheusUrl.Option} or {Flags.ScrapeTarget.Option}");
+        }
+
+        return options;
     }
 
     private static PrometheusOptions ReadPrometheus(FlagValues values, List<string> errors)
@@ -287,12 +339,23 @@ internal sealed record ServeOptions
         public const string None = "none";
         public const string Cluster = "cluster";
         public const string Auto = "auto";
+        public const string Prometheus = "prometheus";
+        public const string Scrape = "scrape";
 
         public static readonly Flag Config = new("config", "FILE", null, "YAML file whose keys are these flags, without the dashes; flags and environment override it");
         public static readonly Flag Kubeconfig = new("kubeconfig", "FILE", null, "how to reach Kubernetes; without it the pod's service account, else $KUBECONFIG");
         public static readonly Flag Kubernetes = new("kubernetes", "cluster|none", Cluster, "none: run without a cluster, series labels alone name resources");
         public static readonly Flag Mesh = new("mesh", "NAME[,NAME...]", Auto, "meshes in order of preference; auto: all known ones whose series exist", Repeatable: true);
         public static readonly Flag MeshConfig = new("mesh-config", "PATH", null, "file or folder of further mesh descriptors, read at start; one of a known name replaces it");
+        public static readonly Flag Source = new("source", $"{Prometheus}|{Scrape}", null, $"where numbers come from; without it {Prometheus} if a URL is given, else {Scrape}: the mesh's proxies themselves");
+        public static readonly Flag ScrapeInterval = new("scrape-interval", "DURATION", GoDuration.Format(ScrapeOptions.DefaultInterval), "time between two scrapes of a proxy");
+        public static readonly Flag ScrapeTimeout = new("scrape-timeout", "DURATION", GoDuration.Format(ScrapeOptions.DefaultTimeout), "deadline of one scrape; at most the interval");
+        public static readonly Flag ScrapeTarget = new("scrape-target", "URL[#LABEL=VALUE&...]", null, "page to scrape besides the cluster's proxies, and labels for its series; repeatable", Repeatable: true);
+        public static readonly Flag ScrapeBearerTokenFile = new("scrape-bearer-token-file", "FILE", null, "token to present to https targets named by --scrape-target, read again when it changes");
+        public static readonly Flag ScrapeCaFile = new("scrape-ca-file", "FILE", null, "PEM certificates to trust for https targets instead of the system's");
+        public static readonly Flag ScrapeClientCertFile = new("scrape-client-cert-file", "FILE", null, "PEM certificate to present to https targets");
+        public static readonly Flag ScrapeClientKeyFile = new("scrape-client-key-file", "FILE", null, "its key");
+        public static readonly Flag ScrapeProxyUrl = new("scrape-proxy-url", "URL", null, "HTTP proxy to reach all targets through");
         public static readonly Flag PrometheusUrl = new("prometheus-url", "URL", null, "Prometheus' base URL; repeat it for replicas of one store", Repeatable: true);
         public static readonly Flag PrometheusBearerTokenFile = new("prometheus-bearer-token-file", "FILE", null, "token to present to Prometheus, read again when it changes");
         public static readonly Flag PrometheusCaFile = new("prometheus-ca-file", "FILE", null, "PEM certificates to trust for Prometheus instead of the system's");
@@ -304,7 +367,7 @@ internal sealed record ServeOptions
         public static readonly Flag PrometheusTimeout = new("prometheus-timeout", "DURATION", GoDuration.Format(PrometheusOptions.DefaultTimeout), "deadline of one query");
         public static readonly Flag DefaultWindow = new("default-window", "DURATION", GoDuration.Format(WindowOptions.DefaultWindow), "query window of requests that name none; grows to two scrape intervals");
         public static readonly Flag MaxWindow = new("max-window", "DURATION", GoDuration.Format(WindowOptions.MaxWindow), "longest window that a request may ask for");
-        public static readonly Flag CacheTtl = new("cache-ttl", "DURATION", GoDuration.Format(PrometheusOptions.DefaultCacheTtl), "how long an answer is reused; 0s: not at all");
+        public static readonly Flag CacheTtl = new("cache-ttl", "DURATION", GoDuration.Format(PrometheusOptions.DefaultCacheTtl), "how long Prometheus' answers are reused; 0s: not at all");
         public static readonly Flag MaxStale = new("max-stale", "DURATION", GoDuration.Format(PrometheusOptions.DefaultMaxStale), "how old an answer, marked stale, may be given while Prometheus fails; 0s: never");
         public static readonly Flag LatencyUnit = new("latency-unit", "ms|seconds", Api.LatencyUnit.Milliseconds.Unit, "unit of the latency metrics");
         public static readonly Flag SecurePort = new("secure-port", "PORT", "6443", "HTTPS, for kube-apiserver; 0: off, as it is with --kubernetes none and no CA");
@@ -328,12 +391,22 @@ internal sealed record ServeOptions
         public static readonly IReadOnlyList<Flag> RequestHeaders =
             [RequestHeaderAllowedNames, RequestHeaderUsernameHeaders, RequestHeaderGroupHeaders, RequestHeaderExtraHeadersPrefix, RequestHeaderUidHeaders];
 
+        /// <summary>Those that count only with <c>--source prometheus</c>.</summary>
+        public static readonly IReadOnlyList<Flag> OfPrometheus =
+        [
+            PrometheusUrl, PrometheusBearerTokenFile, PrometheusCaFile, PrometheusClientCertFile, PrometheusClientKeyFile, PrometheusUsername,
+            PrometheusPasswordFile, PrometheusHeader, PrometheusTimeout, CacheTtl, MaxStale,
+        ];
+
+        /// <summary>Those that count only with <c>--source scrape</c>.</summary>
+        public static readonly IReadOnlyList<Flag> OfScrape =
+        [
+            ScrapeInterval, ScrapeTimeout, ScrapeTarget, ScrapeBearerTokenFile, ScrapeCaFile, ScrapeClientCertFile, ScrapeClientKeyFile, ScrapeProxyUrl,
+        ];
+
         public static readonly IReadOnlyList<Flag> All =
         [
-            Config, Kubeconfig, Kubernetes, Mesh, MeshConfig,
-            PrometheusUrl, PrometheusBearerTokenFile, PrometheusCaFile, PrometheusClientCertFile, PrometheusClientKeyFile, PrometheusUsername,
-            PrometheusPasswordFile, PrometheusHeader, PrometheusTimeout,
-            DefaultWindow, MaxWindow, CacheTtl, MaxStale, LatencyUnit,
+            Config, Kubeconfig, Kubernetes, Mesh, MeshConfig, Source, .. OfPrometheus, .. OfScrape, DefaultWindow, MaxWindow, LatencyUnit,
             SecurePort, BindAddress, TlsCertFile, TlsPrivateKeyFile, CertDir, TlsMinVersion,
             RequestHeaderClientCaFile, .. RequestHeaders,
             InsecurePort, AdminPort, LogLevel, LogFormat,

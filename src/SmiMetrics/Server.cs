@@ -8,6 +8,7 @@ using SmiMetrics.Auth;
 using SmiMetrics.Diagnostics;
 using SmiMetrics.Kubernetes;
 using SmiMetrics.Prometheus;
+using SmiMetrics.Scrape;
 using SmiMetrics.Traffic;
 
 namespace SmiMetrics;
@@ -15,9 +16,10 @@ namespace SmiMetrics;
 /// <summary>The ways out of the process. Demo and tests put handlers of their own in; nothing inside knows.</summary>
 /// <param name="Kube">To kube-apiserver; null for the real one.</param>
 /// <param name="Prometheus">To Prometheus; null for the real one.</param>
-internal sealed record Doors(HttpMessageHandler? Kube, HttpMessageHandler? Prometheus)
+/// <param name="Proxies">To the pages that are scraped; null for the real ones.</param>
+internal sealed record Doors(HttpMessageHandler? Kube = null, HttpMessageHandler? Prometheus = null, HttpMessageHandler? Proxies = null)
 {
-    public static readonly Doors Real = new(null, null);
+    public static readonly Doors Real = new();
 }
 
 /// <summary>The three ports, and which requests came in by which.</summary>
@@ -114,15 +116,14 @@ internal static partial class Server
 
     private static void AddTraffic(IServiceCollection services, ServeOptions options, Doors doors)
     {
-        services.AddSingleton(options.Prometheus);
-        services.AddSingleton<PrometheusMetrics>();
-        services.AddSingleton(provider => new PrometheusClient(
-            options.Prometheus,
-            doors.Prometheus ?? new PrometheusHandler(options.Prometheus, provider.GetRequiredService<TimeProvider>()),
-            provider.GetRequiredService<TimeProvider>(),
-            provider.GetRequiredService<PrometheusMetrics>(),
-            provider.GetRequiredService<ILogger<PrometheusClient>>()));
-        services.AddSingleton<ITrafficSource, PrometheusTrafficSource>();
+        if (options.Prometheus is { } prometheus)
+        {
+            AddPrometheus(services, prometheus, doors);
+        }
+        else if (options.Scrape is { } scrape)
+        {
+            AddScraper(services, scrape, options, doors);
+        }
 
         services.AddSingleton(options.Meshes);
         services.AddSingleton(options.Windows);
@@ -131,6 +132,27 @@ internal static partial class Server
         services.AddSingleton<TrafficAggregator>();
         services.AddSingleton(options.LatencyUnit);
         services.AddSingleton<TrafficApi>();
+    }
+
+    private static void AddPrometheus(IServiceCollection services, PrometheusOptions prometheus, Doors doors)
+    {
+        services.AddSingleton(prometheus);
+        services.AddSingleton<PrometheusMetrics>();
+        services.AddSingleton(provider => new PrometheusClient(
+            prometheus,
+            doors.Prometheus ?? new PrometheusHandler(prometheus, provider.GetRequiredService<TimeProvider>()),
+            provider.GetRequiredService<TimeProvider>(),
+            provider.GetRequiredService<PrometheusMetrics>(),
+            provider.GetRequiredService<ILogger<PrometheusClient>>()));
+        services.AddSingleton<ITrafficSource, PrometheusTrafficSource>();
+    }
+
+    private static void AddScraper(IServiceCollection services, ScrapeOptions scrape, ServeOptions options, Doors doors)
+    {
+        services.AddSingleton(scrape);
+        services.AddSingleton(provider => new SampleStore(
+            new SeriesSelection(options.Meshes), options.Windows.Max, provider.GetRequiredService<TimeProvider>()));
+        services.AddSingleton<ITrafficSource, ScrapeTrafficSource>();
     }
 
     private static void AddCluster(IServiceCollection services, ServeOptions options, Doors doors)

@@ -34,9 +34,9 @@ public sealed class CommandLineTests
         Assert.NotNull(options.Kubernetes);
         Assert.Null(options.Kubernetes.Kubeconfig);
         Assert.Equal(["istio", "linkerd"], options.Meshes.Select(mesh => mesh.Name));
-        Assert.Equal(TimeSpan.FromSeconds(5), options.Prometheus.Timeout);
-        Assert.Equal(TimeSpan.FromSeconds(5), options.Prometheus.CacheTtl);
-        Assert.Equal(TimeSpan.FromSeconds(60), options.Prometheus.MaxStale);
+        Assert.Equal(TimeSpan.FromSeconds(5), options.Prometheus!.Timeout);
+        Assert.Equal(TimeSpan.FromSeconds(5), options.Prometheus!.CacheTtl);
+        Assert.Equal(TimeSpan.FromSeconds(60), options.Prometheus!.MaxStale);
         Assert.Equal(TimeSpan.FromSeconds(30), options.Windows.Default);
         Assert.Equal(TimeSpan.FromHours(1), options.Windows.Max);
         Assert.Equal(LatencyUnit.Milliseconds, options.LatencyUnit);
@@ -45,6 +45,23 @@ public sealed class CommandLineTests
         Assert.Equal(TlsVersion.VersionTLS12, options.Serving.TlsMinVersion);
         Assert.Equal(0, options.InsecurePort);
         Assert.Equal(8081, options.AdminPort);
+    }
+
+    [Fact]
+    public async Task Without_a_Prometheus_the_proxies_are_scraped()
+    {
+        (_, _, ServeOptions? options) = await ReadAsync([]);
+        Assert.NotNull(options);
+        Assert.Null(options.Prometheus);
+        Assert.NotNull(options.Scrape);
+        Assert.Equal(TimeSpan.FromSeconds(10), options.Scrape.Interval);
+        Assert.Equal(TimeSpan.FromSeconds(5), options.Scrape.Timeout);
+        Assert.Empty(options.Scrape.Targets);
+        (_, _, options) = await ReadAsync(["--source=scrape", "--scrape-interval=2s", "--scrape-target=http://127.0.0.1:1/a", "--scrape-target=http://127.0.0.1:2/b"]);
+        Assert.Equal(TimeSpan.FromSeconds(2), options!.Scrape!.Timeout);
+        Assert.Equal(2, options.Scrape.Targets.Count);
+        (_, _, options) = await ReadAsync([Url]);
+        Assert.Null(options!.Scrape);
     }
 
     [Fact]
@@ -70,7 +87,13 @@ public sealed class CommandLineTests
     }
 
     [Theory]
-    [InlineData("--prometheus-url is missing", "--kubernetes=none", "--insecure-port=1")]
+    [InlineData("--prometheus-url is missing", "--source=prometheus")]
+    [InlineData("--kubernetes: none leaves nothing to ask: give --prometheus-url or --scrape-target", "--kubernetes=none", "--insecure-port=1")]
+    [InlineData("--source: \"cortex\" is neither prometheus nor scrape", Url, "--source=cortex")]
+    [InlineData("--prometheus-url: goes against --source scrape", Url, "--source=scrape")]
+    [InlineData("--scrape-interval: goes against --source prometheus", Url, "--source=prometheus", "--scrape-interval=5s")]
+    [InlineData("--scrape-interval: needs --source scrape, as --prometheus-url is given", Url, "--scrape-interval=5s")]
+    [InlineData("--cache-ttl: needs --prometheus-url", "--cache-ttl=5s")]
     [InlineData("--insecure-port: nothing would be served", Url, "--kubernetes=none")]
     [InlineData("--insecure-port: nothing would be served", Url, "--secure-port=0")]
     [InlineData("--secure-port: needs --requestheader-client-ca-file", Url, "--kubernetes=none", "--secure-port=6443")]
@@ -112,11 +135,11 @@ public sealed class CommandLineTests
             Dictionary<string, string> environment = new() { ["SMI_METRICS_CONFIG"] = file, ["SMI_METRICS_MAX_WINDOW"] = "3h", ["SMI_METRICS_CACHE_TTL"] = "8s" };
             (_, string errors, ServeOptions? options) = await ReadAsync(["--cache-ttl=9s"], environment.GetValueOrDefault);
             Assert.True(options is not null, errors);
-            Assert.Equal(["http://a:9090", "http://b:9090"], options.Prometheus.Urls);
+            Assert.Equal(["http://a:9090", "http://b:9090"], options.Prometheus!.Urls);
             Assert.Equal(["linkerd"], options.Meshes.Select(mesh => mesh.Name));
             Assert.Equal(TimeSpan.FromMinutes(1), options.Windows.Default);
             Assert.Equal(TimeSpan.FromHours(3), options.Windows.Max);
-            Assert.Equal(TimeSpan.FromSeconds(9), options.Prometheus.CacheTtl);
+            Assert.Equal(TimeSpan.FromSeconds(9), options.Prometheus!.CacheTtl);
         }
         finally
         {

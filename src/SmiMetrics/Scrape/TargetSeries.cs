@@ -1,41 +1,96 @@
-using SmiMetrics.Exposition;
+using SmiMetrics.Kubernetes;
+using SmiMetrics.Meshes;
 
 namespace SmiMetrics.Scrape;
+
+/// <summary>The labels that series of one target share; <c>le</c>, which differs within a histogram, is apart.</summary>
+/// <param name="Values">Of <see cref="NamedSeries.Labels"/>, in that order; empty for a label that is absent.</param>
+internal sealed record SeriesLabels(NamedSeries Series, string[] Values);
+
+/// <param name="Bound">The value of <c>le</c> as printed; empty for what is no bucket.</param>
+internal readonly record struct StoredSeries(SeriesLabels Labels, string Bound);
 
 /// <summary>
 /// The samples of one target's series. One thread writes (the target's scrape loop), any number read without a lock: what they see is
 /// the state after some whole scrape.
 /// </summary>
-internal sealed class TargetSeries
+/// <param name="retention">How long samples are kept: the longest window that can be asked about, and a little more.</param>
+/// <param name="pool">Shares label values with other targets.</param>
+internal sealed class TargetSeries(ScrapeTarget target, SeriesSelection selection, TimeSpan retention, Pool pool)
 {
-    /// <summary>Starts to take in a page. The scrape before must have been completed or failed.</summary>
-    /// <param name="at">When the scrape began: the time of all its samples.</param>
-    public PageInProgress Begin(DateTimeOffset at) => throw new NotImplementedException();
+    private readonly SeriesTable _table = new(target, selection, pool);
+    private PageInProgress? _page;
+    private volatile TargetState _state = TargetState.Empty;
+    private volatile string? _lastError;
+
+    public ScrapeTarget Target { get; } = target;
 
     /// <summary>What the last scrape failed with, in words for people; null when it succeeded, or there was none.</summary>
-    public string? LastError => throw new NotImplementedException();
+    public string? LastError => _lastError;
+
+    /// <summary>The samples after the last scrape that succeeded.</summary>
+    public TargetState State => _state;
+
+    /// <summary>Starts to take in a page. The scrape before must have been completed or failed.</summary>
+    /// <param name="at">When the scrape began: the time of all its samples. Timestamps in the page do not count, proxies have none.</param>
+    public PageInProgress Begin(DateTimeOffset at)
+    {
+        if (_page is not null)
+        {
+            throw new InvalidOperationException($"{Target.Name} is being scraped already");
+        }
+
+        long time = at.ToUnixTimeMilliseconds();
+        _table.Begin(time);
+        return _page = new PageInProgress(this, _table, time);
+    }
+
+    /// <summary>Makes the values that the table has seen the newest frame.</summary>
+    internal void Publish(long time)
+    {
+        Frame? newest = _state.Newest;
+        // A clock that was set back: what it calls the future has to go, or differences would be undone in the wrong order.
+        if (newest is not null && newest.Time >= time)
+        {
+            newest = null;
+            _table.ForgetValues();
+        }
+
+        Frame frame = new(time, Frame.Encode(_table.Known, _table.Seen), newest);
+        long oldest = time - (long)retention.TotalMilliseconds;
+        frame.Forget(oldest);
+        _table.Commit(oldest);
+        _state = new TargetState(_table.Series, _table.Known.ToArray(), frame);
+        _lastError = null;
+        _page = null;
+    }
+
+    internal void Fail(string reason)
+    {
+        // Prometheus marks every series stale now. A window of samples does not contain such marks, so nothing else has to be kept of it.
+        _table.Forget();
+        _lastError = reason;
+        _page = null;
+    }
 }
 
-/// <summary>A page that is being read. Nothing of it can be seen before <see cref="Complete"/>.</summary>
-internal sealed class PageInProgress
+/// <summary>What there is of a target after a scrape; never changed.</summary>
+/// <param name="Series">By slot.</param>
+/// <param name="Values">The last sample of each slot's series, however long ago; NaN when there is none.</param>
+/// <param name="Newest">The newest frame; null before the first scrape.</param>
+internal sealed record TargetState(StoredSeries[] Series, double[] Values, Frame? Newest)
 {
-    /// <param name="lines">Whole lines of the page, each with its line feed.</param>
-    /// <exception cref="PageException">The page is not what it should be, or holds more than a target may show.</exception>
-    public void Read(ReadOnlySpan<byte> lines, ExpositionFormat format) => throw new NotImplementedException();
+    public static readonly TargetState Empty = new([], [], null);
 
-    /// <summary>Makes the page's samples visible.</summary>
-    /// <exception cref="PageException">The page was cut short, or nothing in it was a sample.</exception>
-    public PageCounts Complete() => throw new NotImplementedException();
+    /// <summary>How many scrapes succeeded after <paramref name="from"/> and not after <paramref name="to"/> (milliseconds since 1970), counted up to two.</summary>
+    public int ScrapesWithin(long from, long to)
+    {
+        int scrapes = 0;
+        for (Frame? frame = Newest; frame is not null && frame.Time > from && scrapes < 2; frame = frame.Before)
+        {
+            scrapes += frame.Time <= to ? 1 : 0;
+        }
 
-    /// <summary>Drops what was read. As in Prometheus every series of the target is stale from then on.</summary>
-    public void Fail(string reason) => throw new NotImplementedException();
+        return scrapes;
+    }
 }
-
-/// <summary>What was on a page.</summary>
-/// <param name="Kept">Samples of series that a descriptor names.</param>
-/// <param name="Dropped">Samples of other series.</param>
-/// <param name="Bad">Lines that are none.</param>
-internal readonly record struct PageCounts(int Kept, int Dropped, int Bad);
-
-/// <summary>A page cannot be used. The message says why, in a few words that follow a target's name.</summary>
-internal sealed class PageException(string message) : Exception(message);

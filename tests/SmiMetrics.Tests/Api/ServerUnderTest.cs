@@ -48,7 +48,7 @@ internal sealed class ServerUnderTest : IAsyncDisposable
         await CommandLine.RunAsync(args, _ => null, (read, _) => Task.FromResult((options = read) is null ? 1 : 0), TextWriter.Null, errors, CancellationToken.None);
         Assert.True(options is not null, errors.ToString());
 
-        WebApplication app = Server.Build(options, new Doors(null, prometheus), TimeProvider.System);
+        WebApplication app = Server.Build(options, new Doors(Prometheus: prometheus), TimeProvider.System);
         if (snapshot is not null)
         {
             app.Services.GetRequiredService<Cluster>().Publish(snapshot);

@@ -1,0 +1,73 @@
+using SmiMetrics.Kubernetes;
+
+namespace SmiMetrics.Scrape;
+
+/// <summary>
+/// The samples of all targets that are scraped, and of those that were within the longest window. Targets come and go by the
+/// <see cref="Scraper"/>; everybody else reads.
+/// </summary>
+/// <param name="retention">How long samples are kept: the longest window that can be asked about.</param>
+internal sealed class SampleStore(SeriesSelection selection, TimeSpan retention, TimeProvider clock)
+{
+    /// <summary>A query is answered a moment after the instant that it is about.</summary>
+    private static readonly TimeSpan Margin = TimeSpan.FromMinutes(1);
+
+    private readonly Lock _lock = new();
+    private readonly Pool _pool = new(slots: 8192);
+    private readonly List<StoredTarget> _targets = [];
+    private StoredTarget[]? _snapshot = [];
+    private volatile bool _complete;
+
+    /// <summary>Which series are kept.</summary>
+    public SeriesSelection Selection { get; } = selection;
+
+    /// <summary>
+    /// Whether the targets have been looked for at all. What is opened before is known for as long as its pod runs, for all that we can tell;
+    /// what comes later is new.
+    /// </summary>
+    public bool Complete => _complete;
+
+    /// <summary>Everything that may have samples, gone targets too. The same list until there is another.</summary>
+    public IReadOnlyList<StoredTarget> Targets
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _snapshot ??= [.. _targets];
+            }
+        }
+    }
+
+    /// <summary>Makes room for a new target's samples.</summary>
+    public TargetSeries Open(ScrapeTarget target)
+    {
+        lock (_lock)
+        {
+            TargetSeries series = new(target, Selection, retention + Margin, _pool);
+            _targets.Add(new StoredTarget(series, _complete ? clock.GetUtcNow() : DateTimeOffset.MinValue, GoneSince: null));
+            _snapshot = null;
+            return series;
+        }
+    }
+
+    /// <summary>Says that a target is gone: it will not be scraped again, and its samples go with time.</summary>
+    public void Close(TargetSeries series)
+    {
+        DateTimeOffset now = clock.GetUtcNow();
+        lock (_lock)
+        {
+            int at = _targets.FindIndex(target => target.Series == series);
+            _targets[at] = _targets[at] with { GoneSince = now };
+            _targets.RemoveAll(target => target.GoneSince is { } since && now - since > retention + Margin);
+            _snapshot = null;
+        }
+    }
+
+    /// <summary>Says that all targets that there are have been opened.</summary>
+    public void AllOpened() => _complete = true;
+}
+
+/// <param name="KnownSince">When the target appeared; the beginning of time for what was there when we came.</param>
+/// <param name="GoneSince">Null while it is scraped.</param>
+internal sealed record StoredTarget(TargetSeries Series, DateTimeOffset KnownSince, DateTimeOffset? GoneSince);

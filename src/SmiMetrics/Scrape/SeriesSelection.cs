@@ -1,0 +1,44 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Text;
+using SmiMetrics.Meshes;
+
+namespace SmiMetrics.Scrape;
+
+/// <summary>Which series of a page are kept, found by the bytes of their name.</summary>
+internal sealed class SeriesSelection
+{
+    private readonly Dictionary<byte[], NamedSeries>.AlternateLookup<ReadOnlySpan<byte>> _byName;
+
+    public SeriesSelection(IReadOnlyList<MeshDescriptor> meshes)
+    {
+        Series = NamedSeries.Of(meshes);
+        _byName = Series
+            .ToDictionary(series => Encoding.UTF8.GetBytes(series.Name), ByteComparer.Instance)
+            .GetAlternateLookup<ReadOnlySpan<byte>>();
+    }
+
+    public IReadOnlyList<NamedSeries> Series { get; }
+
+    /// <returns>Null for a series that no descriptor names.</returns>
+    public NamedSeries? Find(ReadOnlySpan<byte> name) => _byName.TryGetValue(name, out NamedSeries? series) ? series : null;
+
+    private sealed class ByteComparer : IEqualityComparer<byte[]>, IAlternateEqualityComparer<ReadOnlySpan<byte>, byte[]>
+    {
+        public static readonly ByteComparer Instance = new();
+
+        public byte[] Create(ReadOnlySpan<byte> alternate) => alternate.ToArray();
+
+        public bool Equals(ReadOnlySpan<byte> alternate, byte[] other) => alternate.SequenceEqual(other);
+
+        public int GetHashCode(ReadOnlySpan<byte> alternate)
+        {
+            HashCode hash = new();
+            hash.AddBytes(alternate);
+            return hash.ToHashCode();
+        }
+
+        public bool Equals(byte[]? x, byte[]? y) => x.AsSpan().SequenceEqual(y);
+
+        public int GetHashCode([DisallowNull] byte[] obj) => GetHashCode(obj.AsSpan());
+    }
+}

@@ -1,0 +1,315 @@
+using System.Buffers.Binary;
+using System.Diagnostics.CodeAnalysis;
+using System.IO.Hashing;
+using System.Text;
+using SmiMetrics.Exposition;
+using SmiMetrics.Kubernetes;
+using SmiMetrics.Meshes;
+
+namespace SmiMetrics.Scrape;
+
+/// <summary>What became of a sample.</summary>
+internal enum Taken
+{
+    Kept,
+
+    /// <summary>No side of a mesh counts a series with these labels.</summary>
+    Dropped,
+
+    /// <summary>Malformed labels, no possible value of a counter, or a series that was on the page already.</summary>
+    Bad,
+}
+
+/// <summary>
+/// Which slot each series of a target has, and what was seen of it. A series is known by a hash of the bytes that the proxy prints, so its
+/// labels are taken apart only once, when it is new.
+/// </summary>
+/// <remarks>128 bits: among a million series two share a hash with a probability of 1e-27.</remarks>
+internal sealed class SeriesTable(ScrapeTarget target, SeriesSelection selection, Pool pool)
+{
+    /// <summary>
+    /// What a target may have: enough for a proxy with thousands of peers. Any pod can call itself a proxy, and must not cost more than
+    /// some ten megabytes by that.
+    /// </summary>
+    internal const int MostSeries = 50_000;
+
+    private const string BoundLabel = "le";
+    private const int NotCounted = -1;
+    private const int Malformed = -2;
+
+    /// <summary>Takes the place of the time when the series of a slot was last seen: there is none.</summary>
+    private const long Free = long.MaxValue;
+
+    /// <summary>The slot of a series by the bytes it is printed as.</summary>
+    private readonly Dictionary<UInt128, int> _byText = [];
+
+    /// <summary>The slot by its labels in order: the same series may be printed in another order next time.</summary>
+    private readonly Dictionary<UInt128, int> _byLabels = [];
+
+    private readonly Dictionary<SeriesLabels, SeriesLabels> _shared = new(new SameLabels());
+    private readonly Stack<int> _free = [];
+
+    // By slot.
+    private UInt128[] _texts = [];
+    private StoredSeries[] _series = [];
+    private double[] _known = [];
+    private double[] _seen = [];
+    private long[] _lastSeen = [];
+
+    private StoredSeries[]? _published = [];
+    private int _count;
+    private int _guess;
+    private long _time;
+    private long _oldest = long.MinValue;
+    private bool _reclaimed;
+
+    /// <summary>Each series' last sample; NaN where there is none.</summary>
+    public ReadOnlySpan<double> Known => _known.AsSpan(0, _count);
+
+    /// <summary>Each series' sample on the page that is being read; NaN where there is none.</summary>
+    public ReadOnlySpan<double> Seen => _seen.AsSpan(0, _count);
+
+    /// <summary>The series by slot, for readers: the same array until there are others.</summary>
+    public StoredSeries[] Series => _published ??= _series.AsSpan(0, _count).ToArray();
+
+    public NamedSeries? Find(ReadOnlySpan<byte> name) => selection.Find(name);
+
+    /// <summary>Prepares for a page.</summary>
+    /// <param name="time">Of its samples, in milliseconds since 1970.</param>
+    public void Begin(long time) => _time = time;
+
+    /// <exception cref="PageException">The target shows more series than it may.</exception>
+    public Taken Take(NamedSeries name, ReadOnlySpan<byte> series, double value)
+    {
+        if (!double.IsFinite(value) || value < 0)
+        {
+            return Taken.Bad;
+        }
+
+        UInt128 text = XxHash128.HashToUInt128(series);
+        // Pages come in the same order each time, and slots were given in that order.
+        int slot = _guess < _count && _texts[_guess] == text ? _guess : Identify(name, series, text);
+        if (slot < 0)
+        {
+            return slot == NotCounted ? Taken.Dropped : Taken.Bad;
+        }
+
+        _guess = slot + 1;
+        if (!double.IsNaN(_seen[slot]))
+        {
+            return Taken.Bad;
+        }
+
+        _seen[slot] = value;
+        return Taken.Kept;
+    }
+
+    /// <summary>Makes what was seen on the page known.</summary>
+    /// <param name="oldest">The oldest time that anybody still asks about: series not seen since may give up their slots.</param>
+    public void Commit(long oldest)
+    {
+        for (int slot = 0; slot < _count; slot++)
+        {
+            if (!double.IsNaN(_seen[slot]))
+            {
+                _known[slot] = _seen[slot];
+                _lastSeen[slot] = _time;
+            }
+        }
+
+        _oldest = oldest;
+        Forget();
+    }
+
+    /// <summary>Forgets what was seen on the page.</summary>
+    public void Forget()
+    {
+        Array.Fill(_seen, double.NaN, 0, _count);
+        _guess = 0;
+        _reclaimed = false;
+    }
+
+    /// <summary>Forgets the samples of the pages before.</summary>
+    public void ForgetValues() => Array.Fill(_known, double.NaN, 0, _count);
+
+    private int Identify(NamedSeries name, ReadOnlySpan<byte> series, UInt128 text)
+    {
+        if (_byText.TryGetValue(text, out int slot))
+        {
+            return slot;
+        }
+
+        if (ReadLabels(series) is not { } printed)
+        {
+            return Malformed;
+        }
+
+        if (_byText.Count > 2 * MostSeries)
+        {
+            Reclaim();
+        }
+
+        UInt128 labels = Hash(name, printed);
+        if (!_byLabels.TryGetValue(labels, out slot))
+        {
+            slot = Select(name, printed) is { } stored ? Place(stored, text) : NotCounted;
+            if (slot >= 0)
+            {
+                _byLabels.Add(labels, slot);
+            }
+        }
+
+        _byText.Add(text, slot);
+        return slot;
+    }
+
+    /// <summary>The labels as printed, in order of their names; null when they are malformed.</summary>
+    private static List<KeyValuePair<string, string>>? ReadLabels(ReadOnlySpan<byte> series)
+    {
+        List<KeyValuePair<string, string>> labels = [];
+        LabelReader reader = new(series);
+        while (reader.Read())
+        {
+            labels.Add(new(Text(reader.Name), Text(reader.Value)));
+        }
+
+        labels.Sort((left, right) => string.CompareOrdinal(left.Key, right.Key));
+        bool twice = labels.Zip(labels.Skip(1)).Any(pair => pair.First.Key == pair.Second.Key);
+        return reader.Malformed || twice ? null : labels;
+
+        static string Text(ReadOnlySpan<byte> escaped)
+        {
+            if (!escaped.Contains((byte)'\\'))
+            {
+                return Encoding.UTF8.GetString(escaped);
+            }
+
+            return Encoding.UTF8.GetString(LabelReader.Unescape(escaped, new byte[escaped.Length]));
+        }
+    }
+
+    private static UInt128 Hash(NamedSeries name, List<KeyValuePair<string, string>> labels)
+    {
+        XxHash128 hash = new();
+        Append(name.Name);
+        foreach ((string label, string value) in labels)
+        {
+            Append(label);
+            Append(value);
+        }
+
+        return hash.GetCurrentHashAsUInt128();
+
+        void Append(string text)
+        {
+            // Lengths keep "a","bc" and "ab","c" apart.
+            Span<byte> length = stackalloc byte[sizeof(int)];
+            byte[] bytes = Encoding.UTF8.GetBytes(text);
+            BinaryPrimitives.WriteInt32LittleEndian(length, bytes.Length);
+            hash.Append(length);
+            hash.Append(bytes);
+        }
+    }
+
+    /// <summary>What is kept of a series; null when no side of a mesh counts it.</summary>
+    private StoredSeries? Select(NamedSeries name, List<KeyValuePair<string, string>> printed)
+    {
+        // As Prometheus without honor_labels: the target's labels stand, and a page cannot claim to be another pod's.
+        Dictionary<string, string> labels = new(target.Labels);
+        foreach ((string label, string value) in printed)
+        {
+            labels[target.Labels.ContainsKey(label) ? "exported_" + label : label] = value;
+        }
+
+        string Value(string label) => labels.GetValueOrDefault(label, "");
+        if (!name.Where.Any(where => where.All(matcher => matcher.Matches(Value(matcher.Label)))))
+        {
+            return null;
+        }
+
+        SeriesLabels found = new(name, [.. name.Labels.Select(label => pool.Share(Value(label)))]);
+        if (!_shared.TryGetValue(found, out SeriesLabels? shared))
+        {
+            _shared.Add(found, shared = found);
+        }
+
+        return new StoredSeries(shared, pool.Share(Value(BoundLabel)));
+    }
+
+    private int Place(StoredSeries stored, UInt128 text)
+    {
+        if (_free.Count == 0 && !_reclaimed)
+        {
+            Reclaim();
+        }
+
+        if (!_free.TryPop(out int slot))
+        {
+            slot = _count < MostSeries ? _count++ : throw new PageException($"shows more than {MostSeries} series");
+            if (slot == _series.Length)
+            {
+                Grow(Math.Max(16, slot * 2));
+            }
+        }
+
+        _series[slot] = stored;
+        _texts[slot] = text;
+        _known[slot] = double.NaN;
+        _seen[slot] = double.NaN;
+        _lastSeen[slot] = _time;
+        _published = null;
+        return slot;
+    }
+
+    /// <summary>Frees the slots of series that no window reaches any more, and forgets what was never counted.</summary>
+    private void Reclaim()
+    {
+        _reclaimed = true;
+        HashSet<int> freed = [];
+        _shared.Clear();
+        for (int slot = 0; slot < _count; slot++)
+        {
+            if (_lastSeen[slot] < _oldest)
+            {
+                freed.Add(slot);
+                _free.Push(slot);
+                _lastSeen[slot] = Free;
+                _texts[slot] = default;
+            }
+            else if (_lastSeen[slot] != Free)
+            {
+                _shared.TryAdd(_series[slot].Labels, _series[slot].Labels);
+            }
+        }
+
+        Remove(_byText);
+        Remove(_byLabels);
+
+        void Remove(Dictionary<UInt128, int> slots)
+        {
+            foreach ((UInt128 hash, int slot) in slots)
+            {
+                if (slot == NotCounted || freed.Contains(slot))
+                {
+                    slots.Remove(hash);
+                }
+            }
+        }
+    }
+
+    private void Grow(int size)
+    {
+        Array.Resize(ref _texts, size);
+        Array.Resize(ref _series, size);
+        Array.Resize(ref _known, size);
+        Array.Resize(ref _seen, size);
+        Array.Resize(ref _lastSeen, size);
+    }
+
+    private sealed class SameLabels : IEqualityComparer<SeriesLabels>
+    {
+        public bool Equals(SeriesLabels? x, SeriesLabels? y) => x!.Series == y!.Series && x.Values.AsSpan().SequenceEqual(y.Values);
+
+        public int GetHashCode([DisallowNull] SeriesLabels obj) => obj.Values.Aggregate(0, HashCode.Combine);
+    }
+}

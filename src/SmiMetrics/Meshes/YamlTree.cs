@@ -174,5 +174,10 @@ internal sealed class YamlTree
             // YamlDotNet 18.1's scanner has this, without a place, where a text within brackets runs on into a colon.
             throw new YamlException(before, before, "within brackets a comma, the closing bracket or a quote is missing", exception);
         }
+        catch (ArgumentException exception)
+        {
+            // And this where a tag is no URI (YamlDotNet.Core.TagName).
+            throw new YamlException(before, before, "a tag is not one", exception);
+        }
     }
 }

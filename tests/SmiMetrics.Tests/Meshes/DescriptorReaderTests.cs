@@ -204,6 +204,8 @@ public sealed class DescriptorReaderTests
     [InlineData("name: m\ntitle: 'M", "name.yaml:2: it is not YAML: ")]
     [InlineData("name: m\n\ttitle: M", "name.yaml:1: it is not YAML: ")]
     [InlineData("name: m\n title: M\n- a", "name.yaml:2: it is not YAML: ")]
+    [InlineData("name: m\ntitle: !<a%20b> M", "name.yaml:2: it is not YAML: a tag is not one")]
+    [InlineData("name: m\ntitle: !![ M", "name.yaml:2: it is not YAML: a tag is not one")]
     public void What_is_no_YAML_is_said_by_the_parser_with_its_line(string text, string beginning)
     {
         string mistake = Assert.Single(Assert.Throws<DescriptorException>(() => DescriptorReader.Read(text, "name.yaml")).Mistakes);

@@ -32,14 +32,15 @@ internal sealed class DescriptorReader
     private MeshDescriptor ReadMesh(YamlNode root)
     {
         YamlSection mesh = YamlSection.Open(
-            "the descriptor", line: 1, root, _mistakes, "name", "title", "outcome", "unknown", "server", "client");
+            "the descriptor", line: 1, root, _mistakes, "name", "title", "outcome", "unknown", "server", "client", "scrape");
         MeshDescriptor descriptor = new(
             mesh.RequiredText("name", NoMeshName),
             mesh.RequiredText("title", AnyText),
             ReadOutcome(mesh.Section("outcome", "success", "failure")),
             ReadUnknown(mesh),
             ReadSide(mesh, "server"),
-            ReadSide(mesh, "client"));
+            ReadSide(mesh, "client"),
+            ProxyEndpointReader.Read(mesh, _mistakes));
         if (!mesh.Has("server") && !mesh.Has("client"))
         {
             mesh.Missing("'server' or 'client'");

@@ -10,13 +10,35 @@ internal static class Names
     public static bool IsMetric(string text) => IsIdentifier(text, colons: true);
 
     /// <summary>RFC 1123's label, as Kubernetes demands of names.</summary>
-    public static bool IsDnsLabel(string text) =>
-        text.Length is > 0 and <= 63
+    public static bool IsDnsLabel(string text) => text.Length <= 63 && IsDnsWord(text);
+
+    /// <summary>The name of a container's port: RFC 6335's service name in lower case (apimachinery <c>pkg/util/validation</c>, IsValidPortName).</summary>
+    public static bool IsPortName(string text) =>
+        text.Length <= 15 && IsDnsWord(text) && text.Any(char.IsAsciiLetterLower) && !text.Contains("--", StringComparison.Ordinal);
+
+    /// <summary>The key of a pod's label: a name, perhaps with a DNS subdomain and a slash before it (apimachinery, IsQualifiedName).</summary>
+    public static bool IsPodLabel(string text)
+    {
+        int slash = text.IndexOf('/');
+        return IsPodLabelWord(text[(slash + 1)..]) && (slash < 0 || (slash <= 253 && text[..slash].Split('.').All(IsDnsWord)));
+    }
+
+    /// <summary>The value of a pod's label, which may be empty (apimachinery, IsValidLabelValue).</summary>
+    public static bool IsPodLabelValue(string text) => text.Length == 0 || IsPodLabelWord(text);
+
+    public static bool IsLowerAlphanumeric(char character) => char.IsAsciiLetterLower(character) || char.IsAsciiDigit(character);
+
+    private static bool IsDnsWord(string text) =>
+        text.Length > 0
         && text.All(character => IsLowerAlphanumeric(character) || character == '-')
         && text[0] != '-'
         && text[^1] != '-';
 
-    public static bool IsLowerAlphanumeric(char character) => char.IsAsciiLetterLower(character) || char.IsAsciiDigit(character);
+    private static bool IsPodLabelWord(string text) =>
+        text.Length is > 0 and <= 63
+        && text.All(character => char.IsAsciiLetterOrDigit(character) || character is '-' or '_' or '.')
+        && char.IsAsciiLetterOrDigit(text[0])
+        && char.IsAsciiLetterOrDigit(text[^1]);
 
     private static bool IsIdentifier(string text, bool colons) =>
         text.Length > 0

@@ -49,8 +49,8 @@ public sealed class DescriptorReaderTests
     [InlineData("title: M", "[a]: M\ntitle: M", "2: a key must be a text, not a list")]
     [InlineData("title: M", "title: M\ntitle: N", "3: 'title' is given twice, first in line 2")]
     [InlineData("      nodes: {through: pods}", "      nodes: {through: pods}\n      pods: p", "18: 'pods' is given twice, first in line 16")]
-    [InlineData("title: M", "title: M\ncolour: blue", "3: unknown key 'colour' in the descriptor; there are name, title, outcome, unknown, server, client")]
-    [InlineData("title: M", "title: M\n<<: {a: b}", "3: unknown key '<<' in the descriptor; there are name, title, outcome, unknown, server, client")]
+    [InlineData("title: M", "title: M\ncolour: blue", "3: unknown key 'colour' in the descriptor; there are name, title, outcome, unknown, server, client, scrape")]
+    [InlineData("title: M", "title: M\n<<: {a: b}", "3: unknown key '<<' in the descriptor; there are name, title, outcome, unknown, server, client, scrape")]
     [InlineData("{histogram: r_ms, unit: ms}", "{histogram: r_ms, unit: ms", "10: it is not YAML: within brackets a comma, the closing bracket or a quote is missing")]
     [InlineData("[unknown]", "[unknown", "5: it is not YAML: within brackets a comma, the closing bracket or a quote is missing")]
     // The mesh.
@@ -73,7 +73,7 @@ public sealed class DescriptorReaderTests
     [InlineData("unknown: [unknown]", "unknown: []", "5: 'unknown' is empty")]
     [InlineData("unknown: [unknown]", "unknown: [[a]]", "5: a value of 'unknown' must be a text, not a list")]
     [InlineData("unknown: [unknown]", "unknown: ['']", "5: an empty text says nothing")]
-    [InlineData("server:\n", "proxy:\n", "1: missing key 'server' or 'client' in the descriptor", "6: unknown key 'proxy' in the descriptor; there are name, title, outcome, unknown, server, client")]
+    [InlineData("server:\n", "proxy:\n", "1: missing key 'server' or 'client' in the descriptor", "6: unknown key 'proxy' in the descriptor; there are name, title, outcome, unknown, server, client, scrape")]
     // The outcome.
     [InlineData("outcome:\n  failure: ['code=\"5\"']\n", "", null)]
     [InlineData("outcome:\n  failure: ['code=\"5\"']", "outcome:", "3: 'outcome' must be a mapping, not nothing")]

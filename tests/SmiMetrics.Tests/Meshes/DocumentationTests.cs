@@ -18,6 +18,8 @@ public sealed class DocumentationTests
             ferry.Client.Destination.Means.Keys.Order());
         Assert.IsType<IdentityMeans.Packed>(ferry.Client.Destination.Means["services"]);
         Assert.IsType<IdentityMeans.KindAndName>(ferry.Client.Destination.Means["deployments"]);
+        Assert.Equal(("ferry-proxy", "ferry-metrics", "/metrics"), (ferry.Scrape!.Container, ferry.Scrape.Port, ferry.Scrape.Path));
+        Assert.Equal(["namespace", "pod", "version"], ferry.Scrape.Labels.Keys.Order());
     }
 
     [Theory]
@@ -49,6 +51,48 @@ public sealed class DocumentationTests
             """,
             "form.yaml");
         Assert.Contains(kind == "workload" ? "statefulsets" : kind, mesh.Server!.Destination.Means);
+    }
+
+    [Theory]
+    [InlineData("L: namespace")]
+    [InlineData("L: pod")]
+    [InlineData("L: node")]
+    [InlineData("L: {podLabel: K}")]
+    public void Every_label_of_a_scrape_in_the_table_is_read(string form)
+    {
+        Assert.Contains($"| `{form}` |", Page(), StringComparison.Ordinal);
+        MeshDescriptor mesh = DescriptorReader.Read(
+            $$"""
+            name: form
+            title: Form
+            server:
+              requests: r_total
+              failures: f_total
+              destination: {namespace: ns}
+            scrape:
+              pods: {app: ferry-node}
+              port: 9090
+              path: /metrics
+              labels:
+                {{form}}
+            """,
+            "form.yaml");
+        Assert.Equal("L", Assert.Single(mesh.Scrape!.Labels).Key);
+    }
+
+    [Theory]
+    [InlineData("The mesh", "the descriptor", "")]
+    [InlineData("A side", "'server'", "server: {_: _}")]
+    [InlineData("Who: `destination` and `source`", "'source'", "server: {source: {_: _}}")]
+    [InlineData("Where: `scrape`", "'scrape'", "scrape: {_: _}")]
+    public void Every_key_is_in_the_table_of_its_section(string heading, string section, string text)
+    {
+        // The reader, asked for a key that it does not know, says which it knows.
+        string mistake = Assert.Throws<DescriptorException>(() => DescriptorReader.Read(text + "\n_: _", "keys.yaml")).Mistakes
+            .Single(mistake => mistake.Contains($"unknown key '_' in {section}; there are ", StringComparison.Ordinal));
+        string[] keys = mistake[(mistake.IndexOf("there are ", StringComparison.Ordinal) + "there are ".Length)..].Split(", ");
+        string table = Page().Split("\n## ").Single(part => part.StartsWith(heading + "\n", StringComparison.Ordinal)).Split("\n\n").First(part => part.StartsWith('|'));
+        Assert.Equal(keys, table.Split('\n').Skip(2).Select(row => row.Split('`')[1]));
     }
 
     [Fact]

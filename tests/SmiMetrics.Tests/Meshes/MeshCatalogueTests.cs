@@ -100,6 +100,52 @@ public sealed class MeshCatalogueTests : IDisposable
             istio.Unknown.Order(StringComparer.Ordinal));
     }
 
+    [Theory]
+    [InlineData("linkerd", "linkerd-proxy", "linkerd-admin", "/metrics")]
+    [InlineData("istio", "istio-proxy", "http-envoy-prom", "/stats/prometheus")]
+    public void Proxies_show_their_series_there(string mesh, string container, string port, string path)
+    {
+        ProxyEndpoint endpoint = MeshCatalogue.Load().Find(mesh).Scrape!;
+        Assert.Equal((container, port, path), (endpoint.Container, endpoint.Port, endpoint.Path));
+        Assert.Empty(endpoint.PodLabels);
+    }
+
+    // The label, and the label of the pod that it comes from, where it comes from one.
+    [Theory]
+    [InlineData("linkerd", "namespace", null)]
+    [InlineData("linkerd", "pod", null)]
+    [InlineData("linkerd", "deployment", "linkerd.io/proxy-deployment")]
+    [InlineData("linkerd", "statefulset", "linkerd.io/proxy-statefulset")]
+    [InlineData("linkerd", "daemonset", "linkerd.io/proxy-daemonset")]
+    [InlineData("linkerd", "replicaset", "linkerd.io/proxy-replicaset")]
+    [InlineData("linkerd", "replicationcontroller", "linkerd.io/proxy-replicationcontroller")]
+    [InlineData("linkerd", "k8s_job", "linkerd.io/proxy-job")]
+    [InlineData("linkerd", "cronjob", "linkerd.io/proxy-cronjob")]
+    [InlineData("istio", "namespace", null)]
+    [InlineData("istio", "pod", null)]
+    [InlineData("istio", "node", null)]
+    public void A_scrape_adds_the_labels_that_the_meshs_own_Prometheus_adds(string mesh, string label, string? podLabel)
+    {
+        TargetLabel expected = podLabel is not null ? new TargetLabel.PodLabel(podLabel) : label switch
+        {
+            "namespace" => new TargetLabel.Namespace(),
+            "pod" => new TargetLabel.PodName(),
+            _ => new TargetLabel.NodeName(),
+        };
+        Assert.Equal(expected, MeshCatalogue.Load().Find(mesh).Scrape!.Labels[label]);
+    }
+
+    [Fact]
+    public void A_scrape_adds_every_label_that_names_the_pod_that_reports()
+    {
+        MeshDescriptor linkerd = MeshCatalogue.Load().Find("linkerd");
+        Assert.Equal(9, linkerd.Scrape!.Labels.Count);
+        Assert.All([.. Labels(linkerd.Server!.Destination), .. Labels(linkerd.Client!.Source!)], label => Assert.Contains(label, linkerd.Scrape.Labels));
+        MeshDescriptor istio = MeshCatalogue.Load().Find("istio");
+        Assert.Equal(3, istio.Scrape!.Labels.Count);
+        Assert.All(["pod", "namespace"], label => Assert.Contains(label, istio.Scrape.Labels));
+    }
+
     [Fact]
     public void A_mesh_that_is_not_there_is_answered_with_those_that_are()
     {

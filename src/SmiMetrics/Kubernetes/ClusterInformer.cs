@@ -135,8 +135,22 @@ internal sealed partial class ClusterInformer : BackgroundService
         ObjectOwner? owner = OwnerOf(item);
         return kind == ResourceKind.Pod
             ? new Pod(key, labels, owner, _pool.Share(item.Spec?.NodeName), _pool.Share(item.Status?.Phase), item.Status?.PodIp ?? "")
+            {
+                Containers = ContainersOf(item.Spec),
+            }
             : new ClusterObject(key, labels, owner);
     }
+
+    // An init container that is restarted whenever it ends is a sidecar: it is there before the others, and as long as they are
+    // (Kubernetes 1.28, KEP-753). Other init containers are over before anybody asks for their ports.
+    private PodContainers ContainersOf(KubePodSpec? spec) => _pool.Share(
+    [
+        .. (spec?.Containers ?? []).Select(Reduce),
+        .. (spec?.InitContainers ?? []).Where(container => container.RestartPolicy == "Always").Select(Reduce),
+    ]);
+
+    private PodContainer Reduce(KubeContainer container) =>
+        new(_pool.Share(container.Name), [.. (container.Ports ?? []).Select(port => new ContainerPort(_pool.Share(port.Name), port.ContainerPort))]);
 
     private ObjectOwner? OwnerOf(KubeObject item)
     {

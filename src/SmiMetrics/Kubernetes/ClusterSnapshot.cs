@@ -15,7 +15,9 @@ internal record ClusterObject(ObjectKey Key, IReadOnlyDictionary<string, string>
 internal sealed record Pod(ObjectKey Key, IReadOnlyDictionary<string, string> Labels, ObjectOwner? Owner, string NodeName, string Phase, string Ip)
     : ClusterObject(Key, Labels, Owner)
 {
-    /// <summary>The containers that run as long as the pod does, native sidecars among them. Equal lists of equal pods are the same list.</summary>
+    /// <summary>
+    /// The containers that run as long as the pod does: the ordinary ones, then native sidecars. Pods of a template share one object.
+    /// </summary>
     public PodContainers Containers { get; init; } = PodContainers.None;
 }
 
@@ -29,11 +31,12 @@ internal sealed record PodContainers(IReadOnlyList<PodContainer> List)
     public override int GetHashCode() => List.Aggregate(0, HashCode.Combine);
 }
 
+/// <summary>A container, equal by content.</summary>
 internal sealed record PodContainer(string Name, IReadOnlyList<ContainerPort> Ports)
 {
     public bool Equals(PodContainer? other) => other is not null && Name == other.Name && Ports.SequenceEqual(other.Ports);
 
-    public override int GetHashCode() => HashCode.Combine(Name, Ports.Count);
+    public override int GetHashCode() => Ports.Aggregate(Name.GetHashCode(), HashCode.Combine);
 }
 
 /// <summary>A declared port. <paramref name="Name"/> is empty when it has none.</summary>

@@ -61,6 +61,27 @@ internal sealed class KubeOwnerReference
 internal sealed class KubePodSpec
 {
     public string? NodeName { get; set; }
+
+    public List<KubeContainer>? Containers { get; set; }
+
+    public List<KubeContainer>? InitContainers { get; set; }
+}
+
+internal sealed class KubeContainer
+{
+    public string? Name { get; set; }
+
+    /// <summary><c>Always</c> makes an init container a native sidecar; others have none.</summary>
+    public string? RestartPolicy { get; set; }
+
+    public List<KubeContainerPort>? Ports { get; set; }
+}
+
+internal sealed class KubeContainerPort
+{
+    public string? Name { get; set; }
+
+    public int ContainerPort { get; set; }
 }
 
 internal sealed class KubePodStatus

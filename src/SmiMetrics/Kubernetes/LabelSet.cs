@@ -63,15 +63,16 @@ internal sealed class LabelSet : IReadOnlyDictionary<string, string>, IEquatable
 }
 
 /// <summary>
-/// Makes equal things the same thing. Namespaces, nodes, labels and owners repeat thousands of times; what is remembered is
+/// Makes equal things the same thing. Namespaces, nodes, labels, owners and containers repeat thousands of times; what is remembered is
 /// bounded, and whatever hashes to the same slot displaces it, so that names long gone from the cluster are forgotten without
 /// anyone counting references. Several threads may use it: the worst that a race does is to keep two equal strings.
 /// </summary>
-/// <param name="slots">How many strings, and how many label sets, it remembers.</param>
+/// <param name="slots">How many strings, how many label sets, and how many pods' containers it remembers.</param>
 internal sealed class Pool(int slots)
 {
     private readonly string?[] _strings = new string?[slots];
     private readonly LabelSet?[] _labelSets = new LabelSet?[slots];
+    private readonly PodContainers?[] _containers = new PodContainers?[slots];
 
     public string Share(string? text) => string.IsNullOrEmpty(text) ? "" : Share(_strings, text);
 
@@ -79,6 +80,9 @@ internal sealed class Pool(int slots)
         labels is null or { Count: 0 }
             ? LabelSet.Empty
             : Share(_labelSets, new LabelSet([.. labels.Select(label => KeyValuePair.Create(Share(label.Key), Share(label.Value)))]));
+
+    public PodContainers Share(PodContainer[] containers) =>
+        containers.Length == 0 ? PodContainers.None : Share(_containers, new PodContainers(containers));
 
     private static T Share<T>(T?[] slots, T item) where T : class, IEquatable<T>
     {

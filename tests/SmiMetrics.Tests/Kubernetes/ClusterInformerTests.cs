@@ -194,6 +194,55 @@ public sealed class ClusterInformerTests : IAsyncDisposable
         Assert.Null(_cluster.Snapshot.List(ResourceKind.Pod, "shop")[0].Owner);
     }
 
+    [Fact]
+    public async Task Containers_are_kept_with_their_ports_and_of_init_containers_the_native_sidecars()
+    {
+        // As kube-apiserver prints it, with what it fills in itself.
+        _server.Put(Pods, """
+            {"kind":"Pod","apiVersion":"v1","metadata":{"name":"web-5d-a","namespace":"shop","uid":"7d0c1c5e-5b8b-4b5f-9d6f-0f7d5a1f8a11","resourceVersion":"1"},
+            "spec":{"volumes":[{"name":"kube-api-access-x","projected":{"sources":[{"serviceAccountToken":{"expirationSeconds":3607,"path":"token"}}],"defaultMode":420}}],
+            "initContainers":[
+            {"name":"linkerd-init","image":"proxy-init:v2","args":["--outbound-port","4140"],"ports":[{"name":"never","containerPort":1,"protocol":"TCP"}],"resources":{},"terminationMessagePath":"/dev/termination-log","terminationMessagePolicy":"FallbackToLogsOnError","imagePullPolicy":"IfNotPresent"},
+            {"name":"linkerd-proxy","image":"proxy:v2","ports":[{"name":"linkerd-proxy","containerPort":4143,"protocol":"TCP"},{"name":"linkerd-admin","containerPort":4191,"protocol":"TCP"}],"env":[{"name":"_pod_ns","valueFrom":{"fieldRef":{"apiVersion":"v1","fieldPath":"metadata.namespace"}}}],"resources":{},"livenessProbe":{"httpGet":{"path":"/live","port":4191,"scheme":"HTTP"},"initialDelaySeconds":10,"timeoutSeconds":1,"periodSeconds":10,"successThreshold":1,"failureThreshold":3},"restartPolicy":"Always"},
+            {"name":"migrate","image":"migrate:1","resources":{},"restartPolicy":"OnFailure"}],
+            "containers":[
+            {"name":"app","image":"web:1","ports":[{"name":"http","hostPort":80,"containerPort":8080,"protocol":"TCP"},{"containerPort":5353,"protocol":"UDP"}],"resources":{"limits":{"cpu":"1"}},"volumeMounts":[{"name":"kube-api-access-x","readOnly":true,"mountPath":"/var/run/secrets"}]},
+            {"name":"log","image":"log:1","resources":{}}],
+            "ephemeralContainers":[{"name":"debugger","image":"busybox","ports":[{"name":"debug","containerPort":2}],"resources":{}}],
+            "restartPolicy":"Always","terminationGracePeriodSeconds":30,"nodeName":"n1"},"status":{"phase":"Running","podIP":"10.1.2.3"}}
+            """);
+        await SyncAsync();
+
+        Assert.Equal(
+            new PodContainers(
+            [
+                new("app", [new("http", 8080), new("", 5353)]),
+                new("log", []),
+                new("linkerd-proxy", [new("linkerd-proxy", 4143), new("linkerd-admin", 4191)]),
+            ]),
+            Assert.IsType<Pod>(Assert.Single(_cluster.Snapshot.List(ResourceKind.Pod, "shop"))).Containers);
+    }
+
+    [Fact]
+    public async Task Pods_of_a_template_share_their_containers()
+    {
+        const string template = "{\"containers\":[{\"name\":\"app\",\"ports\":[{\"name\":\"http\",\"containerPort\":8080}]}]}";
+        _server.Put(Pods, Podlike("a", template));
+        _server.Put(Pods, Podlike("b", template));
+        _server.Put(Pods, Podlike("c", template.Replace("8080", "8081", StringComparison.Ordinal)));
+        _server.Put(Pods, Podlike("d", "{}"));
+        _server.Put(Pods, Podlike("e", "{\"containers\":[],\"initContainers\":null}"));
+        await SyncAsync();
+
+        PodContainers[] kept = [.. _cluster.Snapshot.List(ResourceKind.Pod, "shop").Select(pod => ((Pod)pod).Containers)];
+        Assert.Same(kept[0], kept[1]);
+        Assert.NotEqual(kept[0], kept[2]);
+        Assert.Same(PodContainers.None, kept[3]);
+        Assert.Same(PodContainers.None, kept[4]);
+
+        static string Podlike(string name, string spec) => $$$"""{"metadata":{"namespace":"shop","name":"{{{name}}}"},"spec":{{{spec}}},"status":{"phase":"Running"}}""";
+    }
+
     private Task StartAsync() => _informer.StartAsync(TestContext.Current.CancellationToken);
 
     /// <summary>On return the publisher has published, and pauses.</summary>

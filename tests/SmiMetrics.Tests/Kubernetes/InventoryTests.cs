@@ -32,6 +32,23 @@ public sealed class InventoryTests
     }
 
     [Fact]
+    public void Other_containers_are_a_change_and_the_same_ones_are_none()
+    {
+        Assert.True(Put(Containers(("app", [new("http", 8080), new("", 9090)]), ("proxy", []))));
+        Assert.False(Put(Containers(("app", [new("http", 8080), new("", 9090)]), ("proxy", []))));
+        Assert.True(Put(Containers(("app", [new("http", 8081), new("", 9090)]), ("proxy", []))));
+        Assert.True(Put(Containers(("app", [new("web", 8081), new("", 9090)]), ("proxy", []))));
+        Assert.True(Put(Containers(("app", [new("web", 8081)]), ("proxy", []))));
+        Assert.True(Put(Containers(("app", [new("web", 8081)]), ("proxy", [new("admin", 4191)]))));
+        Assert.True(Put(Containers(("app", [new("web", 8081)]), ("sidecar", [new("admin", 4191)]))));
+        Assert.True(Put(Containers(("app", [new("web", 8081)]))));
+        Assert.True(Put(PodContainers.None));
+        Assert.False(Put(Containers()));
+
+        bool Put(PodContainers containers) => _inventory.Put(ResourceKind.Pod, Pod("web-5d-a") with { Containers = containers });
+    }
+
+    [Fact]
     public void A_deleted_pod_is_remembered_for_its_time()
     {
         PutRollout();
@@ -153,6 +170,9 @@ public sealed class InventoryTests
 
     private static Pod Pod(string name) =>
         new(new ObjectKey("shop", name), LabelSet.Empty, new ObjectOwner("ReplicaSet", "web-5d"), "n1", "Running", "10.1.2.3");
+
+    private static PodContainers Containers(params (string Name, ContainerPort[] Ports)[] containers) =>
+        new([.. containers.Select(container => new PodContainer(container.Name, container.Ports))]);
 
     private static EndpointSlice Slice(params string[] pods) => new(new ObjectKey("shop", "web-x"), "web", pods);
 }

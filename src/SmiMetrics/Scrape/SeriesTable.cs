@@ -60,8 +60,9 @@ internal sealed class SeriesTable(ScrapeTarget target, SeriesSelection selection
     private int _count;
     private int _guess;
     private long _time;
-    private long _oldest = long.MinValue;
+    private long _oldest;
     private bool _reclaimed;
+    private int _identified;
 
     /// <summary>Each series' last sample; NaN where there is none.</summary>
     public ReadOnlySpan<double> Known => _known.AsSpan(0, _count);
@@ -76,7 +77,8 @@ internal sealed class SeriesTable(ScrapeTarget target, SeriesSelection selection
 
     /// <summary>Prepares for a page.</summary>
     /// <param name="time">Of its samples, in milliseconds since 1970.</param>
-    public void Begin(long time) => _time = time;
+    /// <param name="oldest">The oldest time that anybody asks about when the page is known: series not seen since may give up their slots.</param>
+    public void Begin(long time, long oldest) => (_time, _oldest) = (time, oldest);
 
     /// <exception cref="PageException">The target shows more series than it may.</exception>
     public Taken Take(NamedSeries name, ReadOnlySpan<byte> series, double value)
@@ -105,8 +107,7 @@ internal sealed class SeriesTable(ScrapeTarget target, SeriesSelection selection
     }
 
     /// <summary>Makes what was seen on the page known.</summary>
-    /// <param name="oldest">The oldest time that anybody still asks about: series not seen since may give up their slots.</param>
-    public void Commit(long oldest)
+    public void Commit()
     {
         for (int slot = 0; slot < _count; slot++)
         {
@@ -117,7 +118,6 @@ internal sealed class SeriesTable(ScrapeTarget target, SeriesSelection selection
             }
         }
 
-        _oldest = oldest;
         Forget();
     }
 
@@ -127,6 +127,7 @@ internal sealed class SeriesTable(ScrapeTarget target, SeriesSelection selection
         Array.Fill(_seen, double.NaN, 0, _count);
         _guess = 0;
         _reclaimed = false;
+        _identified = 0;
     }
 
     /// <summary>Forgets the samples of the pages before.</summary>
@@ -144,7 +145,13 @@ internal sealed class SeriesTable(ScrapeTarget target, SeriesSelection selection
             return Malformed;
         }
 
-        if (_byText.Count > 2 * MostSeries)
+        // Labels are costly to take apart; nobody shall make us do it for millions of series that are new every time.
+        if (++_identified > 2 * MostSeries)
+        {
+            throw TooMany();
+        }
+
+        if ((_free.Count == 0 && !_reclaimed) || _byText.Count > 2 * MostSeries)
         {
             Reclaim();
         }
@@ -238,14 +245,9 @@ internal sealed class SeriesTable(ScrapeTarget target, SeriesSelection selection
 
     private int Place(StoredSeries stored, UInt128 text)
     {
-        if (_free.Count == 0 && !_reclaimed)
-        {
-            Reclaim();
-        }
-
         if (!_free.TryPop(out int slot))
         {
-            slot = _count < MostSeries ? _count++ : throw new PageException($"shows more than {MostSeries} series");
+            slot = _count < MostSeries ? _count++ : throw TooMany();
             if (slot == _series.Length)
             {
                 Grow(Math.Max(16, slot * 2));
@@ -261,7 +263,9 @@ internal sealed class SeriesTable(ScrapeTarget target, SeriesSelection selection
         return slot;
     }
 
-    /// <summary>Frees the slots of series that no window reaches any more, and forgets what was never counted.</summary>
+    private static PageException TooMany() => new($"shows more than {MostSeries} series");
+
+    /// <summary>Frees the slots of series that no window reaches any more, and forgets what was never counted and other ways of printing.</summary>
     private void Reclaim()
     {
         _reclaimed = true;
@@ -282,17 +286,19 @@ internal sealed class SeriesTable(ScrapeTarget target, SeriesSelection selection
             }
         }
 
-        Remove(_byText);
-        Remove(_byLabels);
-
-        void Remove(Dictionary<UInt128, int> slots)
+        foreach ((UInt128 text, int slot) in _byText)
         {
-            foreach ((UInt128 hash, int slot) in slots)
+            if (slot == NotCounted || _texts[slot] != text)
             {
-                if (slot == NotCounted || freed.Contains(slot))
-                {
-                    slots.Remove(hash);
-                }
+                _byText.Remove(text);
+            }
+        }
+
+        foreach ((UInt128 labels, int slot) in _byLabels)
+        {
+            if (slot == NotCounted || freed.Contains(slot))
+            {
+                _byLabels.Remove(labels);
             }
         }
     }

@@ -41,7 +41,7 @@ internal sealed class TargetSeries(ScrapeTarget target, SeriesSelection selectio
         }
 
         long time = at.ToUnixTimeMilliseconds();
-        _table.Begin(time);
+        _table.Begin(time, Oldest(time));
         return _page = new PageInProgress(this, _table, time);
     }
 
@@ -57,9 +57,8 @@ internal sealed class TargetSeries(ScrapeTarget target, SeriesSelection selectio
         }
 
         Frame frame = new(time, Frame.Encode(_table.Known, _table.Seen), newest);
-        long oldest = time - (long)retention.TotalMilliseconds;
-        frame.Forget(oldest);
-        _table.Commit(oldest);
+        frame.Forget(Oldest(time));
+        _table.Commit();
         _state = new TargetState(_table.Series, _table.Known.ToArray(), frame);
         _lastError = null;
         _page = null;
@@ -72,6 +71,8 @@ internal sealed class TargetSeries(ScrapeTarget target, SeriesSelection selectio
         _lastError = reason;
         _page = null;
     }
+
+    private long Oldest(long time) => time - (long)retention.TotalMilliseconds;
 }
 
 /// <summary>What there is of a target after a scrape; never changed.</summary>

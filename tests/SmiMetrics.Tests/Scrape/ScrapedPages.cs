@@ -59,6 +59,6 @@ internal static class ScrapedPages
         IncreaseQuery query = new(series, [], by, TimeSpan.FromSeconds(window));
         IncreaseSum sum = new(query, Selection.Series.Single(named => named.Name == series), Start.AddSeconds(at).ToUnixTimeMilliseconds());
         sum.Add(target.State);
-        return [.. sum.Rows.Select(row => FormattableString.Invariant($"{string.Join(',', row.Labels)}: {Math.Round(row.Value, 6)}")).Order(StringComparer.Ordinal)];
+        return [.. sum.Rows.Select(row => FormattableString.Invariant($"{string.Join(',', row.Labels)}: {Math.Round(row.Value, 3)}")).Order(StringComparer.Ordinal)];
     }
 }

@@ -1,4 +1,5 @@
 using System.Globalization;
+using SmiMetrics.Kubernetes;
 using SmiMetrics.Meshes;
 using SmiMetrics.Scrape;
 using SmiMetrics.Traffic;
@@ -16,7 +17,7 @@ internal static class ScrapedScripts
     {
         FixedTime clock = new(instant);
         SampleStore store = new(new SeriesSelection(meshes), TimeSpan.FromHours(1), clock);
-        TargetSeries target = store.Open(new ScrapeTarget(new Uri("http://127.0.0.1/"), null, null, new Kubernetes.LabelSet([])));
+        TargetSeries target = store.Open(new ScrapeTarget(new Uri("http://127.0.0.1/"), null, null, LabelSet.Empty));
         store.AllOpened();
         target.Scrape((instant - ScrapedPages.Start).TotalSeconds - 10, string.Concat(lines.Select(line => line[..line.LastIndexOf(' ')] + " 0\n")));
         target.Scrape((instant - ScrapedPages.Start).TotalSeconds, string.Concat(lines.Select(line => line + "\n")));

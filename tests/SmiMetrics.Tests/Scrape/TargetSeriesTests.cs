@@ -119,14 +119,14 @@ public sealed class TargetSeriesTests
     }
 
     [Theory]
-    [InlineData("response_total{direction=\"inbound\"} 12\nresponse_total{direction=\"outbound\"} 3", ExpositionFormat.Text, "the page ends in the middle of a line")]
-    [InlineData("response_total{direction=\"inbound\"} 12\n", ExpositionFormat.OpenMetrics, "the page ends before its # EOF")]
-    [InlineData("<html>\n<body>404</body>\n", ExpositionFormat.Text, "the page is no metrics")]
-    public void A_page_that_is_cut_short_or_none_is_refused(string page, ExpositionFormat format, string reason)
+    [InlineData("response_total{direction=\"inbound\"} 12\nresponse_total{direction=\"outbound\"} 3", false, "the page ends in the middle of a line")]
+    [InlineData("response_total{direction=\"inbound\"} 12\n", true, "the page ends before its # EOF")]
+    [InlineData("<html>\n<body>404</body>\n", false, "the page is no metrics")]
+    public void A_page_that_is_cut_short_or_none_is_refused(string page, bool openMetrics, string reason)
     {
         TargetSeries target = ScrapedPages.Target();
         target.Scrape(0, ScrapedPages.Responses("a", 1));
-        Assert.Equal(reason, Assert.Throws<PageException>(() => target.Scrape(10, page, format)).Message);
+        Assert.Equal(reason, Assert.Throws<PageException>(() => target.Scrape(10, page, openMetrics ? ExpositionFormat.OpenMetrics : ExpositionFormat.Text)).Message);
         Assert.Equal(reason, target.LastError);
         Assert.Equal([1], target.State.Values);
     }
@@ -236,7 +236,7 @@ public sealed class TargetSeriesTests
         // The series from before may come back, too.
         target.Scrape(70, Before + After + "5\n");
         target.Scrape(80, Before + After + "6\n");
-        Assert.Equal(["failure: 6", "success: 0"], target.Increase("response_total", 81, 80, "classification"));
+        Assert.Equal(["failure: 3", "success: 0"], target.Increase("response_total", 20.001, 80, "classification"));
     }
 
     [Fact]
@@ -277,10 +277,32 @@ public sealed class TargetSeriesTests
     }
 
     [Fact]
+    public void A_series_that_is_printed_in_ever_other_ways_is_one_series()
+    {
+        TargetSeries target = ScrapedPages.Target();
+        for (int page = 0; page < 200; page++)
+        {
+            string blanks = new(' ', page);
+            Assert.Equal(new PageCounts(1, 0, 0), target.Scrape(page, $"response_total{{direction=\"inbound\",{blanks}classification=\"success\"}} {page}\n"));
+        }
+
+        Assert.Single(target.State.Series);
+        Assert.Equal([": 199"], target.Increase("response_total", 199.001, 199));
+    }
+
+    [Fact]
+    public void A_page_of_nothing_but_new_series_that_nobody_counts_is_refused()
+    {
+        TargetSeries target = ScrapedPages.Target();
+        string page = string.Concat(Enumerable.Range(0, (2 * SeriesTable.MostSeries) + 1).Select(i => $"response_total{{target_port=\"4191\",i=\"{i}\"}} 1\n"));
+        Assert.Throws<PageException>(() => target.Scrape(0, page));
+    }
+
+    [Fact]
     public async Task A_reader_sees_the_state_after_a_whole_scrape()
     {
         // All series always have the same value, so whoever sees two values sees a torn state.
-        TargetSeries target = ScrapedPages.Target(retention: TimeSpan.FromSeconds(50));
+        TargetSeries target = ScrapedPages.Target(retention: TimeSpan.FromDays(1));
         string[] names = [.. Enumerable.Range(0, 50).Select(i => $"t{i}")];
         NamedSeries series = ScrapedPages.Selection.Series.Single(named => named.Name == "response_total");
         using CancellationTokenSource done = new();

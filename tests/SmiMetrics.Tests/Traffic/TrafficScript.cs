@@ -2,6 +2,7 @@ using System.Globalization;
 using Microsoft.Extensions.Logging.Abstractions;
 using SmiMetrics.Kubernetes;
 using SmiMetrics.Meshes;
+using SmiMetrics.Tests.Scrape;
 using SmiMetrics.Traffic;
 
 namespace SmiMetrics.Tests.Traffic;
@@ -25,19 +26,21 @@ namespace SmiMetrics.Tests.Traffic;
 ///   Deployment/shop/web success=90
 /// </code>
 /// </summary>
-internal sealed class TrafficScript(string folder)
+internal sealed class TrafficScript(string folder, bool scraped)
 {
     private readonly List<MeshDescriptor> _meshes = [];
     private readonly Dictionary<ObjectRef, ClusterObject> _objects = [];
     private readonly Dictionary<ObjectKey, List<string>> _services = [];
     private readonly ScriptedSource _source = new();
+    private readonly List<string> _series = [];
     private bool _hasCluster = true;
     private int _evaluations;
     private bool _several;
 
-    public static async Task RunAsync(string file)
+    /// <param name="scraped">Whether the series go through the embedded scraper's store instead of being answered as they are.</param>
+    public static async Task RunAsync(string file, bool scraped)
     {
-        TrafficScript script = new(Path.GetDirectoryName(file)!);
+        TrafficScript script = new(Path.GetDirectoryName(file)!, scraped);
         string[] lines = await File.ReadAllLinesAsync(file);
         for (int i = 0; i < lines.Length;)
         {
@@ -115,6 +118,7 @@ internal sealed class TrafficScript(string folder)
                 break;
             default:
                 _source.Load(line);
+                _series.Add(line);
                 break;
         }
     }
@@ -169,10 +173,11 @@ internal sealed class TrafficScript(string folder)
     private async Task EvaluateAsync(string[] question, List<string> expected)
     {
         MeshDescriptor[] meshes = _meshes.Count == 0 ? [Mesh("linkerd")] : [.. _meshes];
-        using MeshMonitor monitor = new(meshes, _source, TimeProvider.System, NullLogger<MeshMonitor>.Instance);
+        ITrafficSource source = scraped ? ScrapedScripts.Source(_series, meshes, _source.Instant) : _source;
+        using MeshMonitor monitor = new(meshes, source, TimeProvider.System, NullLogger<MeshMonitor>.Instance);
         await monitor.StartAsync(CancellationToken.None);
         Cluster cluster = _hasCluster ? Cluster.Fixed(Snapshot()) : Cluster.Absent();
-        TrafficAggregator aggregator = new(_source, monitor, cluster, new WindowOptions(TimeSpan.FromSeconds(30), TimeSpan.FromHours(1)));
+        TrafficAggregator aggregator = new(source, monitor, cluster, new WindowOptions(TimeSpan.FromSeconds(30), TimeSpan.FromHours(1)));
 
         bool edges = question[0] == "edges";
         string[] words = edges ? question[1..] : question;

@@ -1,3 +1,9 @@
+using System.Buffers;
+using System.Buffers.Text;
+using System.Globalization;
+using System.Text;
+using System.Text.Unicode;
+
 namespace SmiMetrics.Exposition;
 
 /// <summary>Which of the two text formats a page is in, by its content type.</summary>
@@ -14,17 +20,75 @@ internal enum ExpositionFormat
 /// Reads samples from lines of the Prometheus text format or OpenMetrics, line by line, without copying or allocating. A line that is
 /// none is skipped and counted. The caller looks at <see cref="Name"/> first: what it does not want costs no more than finding the next line.
 /// </summary>
+/// <remarks>
+/// What is a sample is what Prometheus' own lexers and parsers take for one (<c>model/textparse</c>: <c>promlex.l</c>, <c>promparse.go</c>,
+/// <c>openmetricslex.l</c>, <c>openmetricsparse.go</c>), with these differences. One bad line spoils itself, not the page. Lines may end in CR LF,
+/// and OpenMetrics may have blank lines and any comment. A blank is required between a name and its value. A timestamp may be
+/// negative, as the format's description has it and the lexer has not. A quoted metric name must come first in its braces, as the grammar
+/// has it. What an exemplar says is not looked at. A line feed ends the line even between quotes.
+/// </remarks>
 internal ref struct ExpositionReader
 {
-    /// <param name="lines">Whole lines; what follows the last line feed counts as a bad line.</param>
-    public ExpositionReader(ReadOnlySpan<byte> lines, ExpositionFormat format) => throw new NotImplementedException();
+    private static readonly SearchValues<byte> NumberBytes = SearchValues.Create("0123456789+-.eE"u8);
+
+    private readonly ExpositionFormat _format;
+    private ReadOnlySpan<byte> _rest;
+
+    // The line of the name, from the name's first byte, or its opening brace, up to but not including the line's end.
+    private ReadOnlySpan<byte> _line;
+    private int _nameStart;
+    private int _nameEnd;
+
+    /// <param name="lines">
+    /// Whole lines; what follows the last line feed counts as a bad line, as it may be half of one. Only OpenMetrics' <c># EOF</c> is whole without.
+    /// </param>
+    public ExpositionReader(ReadOnlySpan<byte> lines, ExpositionFormat format)
+    {
+        _rest = lines;
+        _format = format;
+    }
+
+    /// <summary>The metric's name, in UTF-8, as printed: a quoted one with its escapes, without its quotes.</summary>
+    public readonly ReadOnlySpan<byte> Name => _line[_nameStart.._nameEnd];
+
+    /// <summary>
+    /// Lines so far that were neither sample, comment nor blank. A line whose name was read but not its sample has not been looked at further.
+    /// A caller that finds malformed labels adds its own.
+    /// </summary>
+    public int BadLines { readonly get; private set; }
+
+    /// <summary>Whether OpenMetrics' <c># EOF</c> was read. Lines after it are bad. To the older format that is a comment like any other.</summary>
+    public bool Ended { readonly get; private set; }
 
     /// <summary>Moves to the next line that looks like a sample; comments and blank lines are passed over.</summary>
     /// <returns>False at the end.</returns>
-    public bool ReadName() => throw new NotImplementedException();
+    public bool ReadName()
+    {
+        int length;
+        while ((length = _rest.IndexOf((byte)'\n')) >= 0)
+        {
+            ReadOnlySpan<byte> line = _rest[..length];
+            _rest = _rest[(length + 1)..];
+            if (StartLine(line))
+            {
+                return true;
+            }
+        }
 
-    /// <summary>The metric's name, in UTF-8, as printed: a quoted one with its escapes.</summary>
-    public ReadOnlySpan<byte> Name => throw new NotImplementedException();
+        // Half a line: but for the one word that no longer line begins with, nobody can tell what it would have been.
+        if (_rest.SequenceEqual("# EOF"u8) && _format == ExpositionFormat.OpenMetrics && !Ended)
+        {
+            Ended = true;
+        }
+        else if (!_rest.IsEmpty)
+        {
+            BadLines++;
+        }
+
+        _rest = _line = default;
+        _nameStart = _nameEnd = 0;
+        return false;
+    }
 
     /// <summary>
     /// Reads the rest of the line. The labels are not taken apart yet, so a series with malformed ones may still be returned here;
@@ -33,33 +97,234 @@ internal ref struct ExpositionReader
     /// <param name="series">The series as printed, from its name to the closing brace: equal bytes are the same series.</param>
     /// <param name="timestamp">In milliseconds since 1970; null when the line has none.</param>
     /// <returns>False when the line is bad, which has been counted.</returns>
-    public bool ReadSample(out ReadOnlySpan<byte> series, out double value, out long? timestamp) => throw new NotImplementedException();
+    public bool ReadSample(out ReadOnlySpan<byte> series, out double value, out long? timestamp)
+    {
+        int end = FindSeriesEnd();
+        if (end > 0)
+        {
+            ReadOnlySpan<byte> numbers = _line[end..];
+            if (TryReadCount(numbers, out value))
+            {
+                series = _line[..end];
+                timestamp = null;
+                return true;
+            }
 
-    /// <summary>Lines so far that were neither sample, comment nor blank. A caller that finds malformed labels adds its own.</summary>
-    public readonly int BadLines => throw new NotImplementedException();
+            if (_format == ExpositionFormat.Text ? TryReadText(numbers, out value, out timestamp) : TryReadOpenMetrics(numbers, out value, out timestamp))
+            {
+                series = _line[..end];
+                return true;
+            }
+        }
 
-    /// <summary>Whether <c># EOF</c> was read. Lines after it are bad.</summary>
-    public readonly bool Ended => throw new NotImplementedException();
-}
+        BadLines++;
+        series = default;
+        value = 0;
+        timestamp = null;
+        return false;
+    }
 
-/// <summary>Takes the labels of a series apart, as <see cref="ExpositionReader.ReadSample"/> returned it.</summary>
-internal ref struct LabelReader
-{
-    public LabelReader(ReadOnlySpan<byte> series) => throw new NotImplementedException();
+    /// <summary>Takes a line as the current one if it starts with a name; counts it if it is bad.</summary>
+    private bool StartLine(ReadOnlySpan<byte> line)
+    {
+        if (line is [.., (byte)'\r'])
+        {
+            line = line[..^1];
+        }
 
-    /// <returns>False at the end, and at the first malformed byte: see <see cref="Malformed"/>.</returns>
-    public bool Read() => throw new NotImplementedException();
+        ReadOnlySpan<byte> trimmed = LabelReader.SkipBlanks(line);
+        if (trimmed.IsEmpty)
+        {
+            return false;
+        }
 
-    /// <summary>The label's name, unquoted; a quoted one still with its escapes.</summary>
-    public readonly ReadOnlySpan<byte> Name => throw new NotImplementedException();
+        // To OpenMetrics, blanks in front of a name make a bad line: left in place, they are no name.
+        if (_format == ExpositionFormat.Text)
+        {
+            line = trimmed;
+        }
 
-    /// <summary>The value between its quotes, still with its escapes; see <see cref="Unescape"/>.</summary>
-    public readonly ReadOnlySpan<byte> Value => throw new NotImplementedException();
+        if (line[0] == '#' && !Ended)
+        {
+            Ended = _format == ExpositionFormat.OpenMetrics && line.SequenceEqual("# EOF"u8);
+            return false;
+        }
 
-    public readonly bool Malformed => throw new NotImplementedException();
+        if (Ended || !FindName(line))
+        {
+            BadLines++;
+            return false;
+        }
 
-    /// <summary>Resolves <c>\\</c>, <c>\"</c> and <c>\n</c>.</summary>
-    /// <param name="target">At least as long as <paramref name="escaped"/>.</param>
-    /// <returns>The part of <paramref name="target"/> that was written.</returns>
-    public static ReadOnlySpan<byte> Unescape(ReadOnlySpan<byte> escaped, Span<byte> target) => throw new NotImplementedException();
+        _line = line;
+        return true;
+    }
+
+    private bool FindName(ReadOnlySpan<byte> line)
+    {
+        if (line[0] == '{')
+        {
+            return FindQuotedName(line);
+        }
+
+        _nameStart = 0;
+        _nameEnd = line.IndexOfAnyExcept(LabelReader.MetricNameBytes);
+        return _nameEnd > 0 && !char.IsAsciiDigit((char)line[0]);
+    }
+
+    private bool FindQuotedName(ReadOnlySpan<byte> line)
+    {
+        ReadOnlySpan<byte> inner = LabelReader.SkipBlanks(line[1..]);
+        int length = LabelReader.QuotedLength(inner);
+        if (length <= 2)
+        {
+            return false;
+        }
+
+        // With an equals sign behind it, it is a label's name.
+        _nameStart = line.Length - inner.Length + 1;
+        _nameEnd = _nameStart + length - 2;
+        return LabelReader.SkipBlanks(inner[length..]) is [(byte)',' or (byte)'}', ..] && Utf8.IsValid(line[_nameStart.._nameEnd]);
+    }
+
+    /// <returns>The length of name and labels; 0 if they do not end.</returns>
+    private readonly int FindSeriesEnd()
+    {
+        ReadOnlySpan<byte> behind = _line[_nameEnd..];
+        if (_nameStart > 0)
+        {
+            behind = behind[1..]; // the quote
+        }
+        else if (behind is [(byte)' ' or (byte)'\t', ..])
+        {
+            // A brace may stand apart from its name, though not in OpenMetrics, where the two are then taken for name and value.
+            if (_format != ExpositionFormat.Text || LabelReader.SkipBlanks(behind) is not [(byte)'{', ..])
+            {
+                return _nameEnd;
+            }
+        }
+        else if (behind is not [(byte)'{', ..])
+        {
+            return 0;
+        }
+
+        // No number has a brace, so the last one closes the labels, unless an exemplar follows: then it takes a look at every quote.
+        // A brace found wrongly, as quotes are amiss, makes labels that the label reader refuses.
+        int brace = _format == ExpositionFormat.OpenMetrics && behind.Contains((byte)'#')
+            ? LabelReader.FindUnquoted(behind, (byte)'}')
+            : behind.LastIndexOf((byte)'}');
+        return brace < 0 ? 0 : _line.Length - behind.Length + brace + 1;
+    }
+
+    /// <summary>Most of all lines end in one blank and a few digits.</summary>
+    private static bool TryReadCount(ReadOnlySpan<byte> numbers, out double value)
+    {
+        // Eighteen digits fit a long, and to convert a long rounds as to parse its digits does.
+        if (numbers.Length is >= 2 and <= 19 && numbers[0] == ' ')
+        {
+            long count = 0;
+            for (int i = 1; i < numbers.Length; i++)
+            {
+                uint digit = (uint)numbers[i] - '0';
+                if (digit > 9)
+                {
+                    value = 0;
+                    return false;
+                }
+
+                count = (count * 10) + digit;
+            }
+
+            value = count;
+            return true;
+        }
+
+        value = 0;
+        return false;
+    }
+
+    private static bool TryReadText(ReadOnlySpan<byte> numbers, out double value, out long? timestamp)
+    {
+        timestamp = null;
+        numbers = numbers.Trim(" \t"u8);
+        int length = numbers.IndexOfAny((byte)' ', (byte)'\t');
+        if (length < 0)
+        {
+            return TryReadFloat(numbers, out value);
+        }
+
+        ReadOnlySpan<byte> integer = LabelReader.SkipBlanks(numbers[length..]);
+        if (!TryReadFloat(numbers[..length], out value)
+            || integer[0] == '+'
+            || !Utf8Parser.TryParse(integer, out long milliseconds, out int consumed)
+            || consumed != integer.Length)
+        {
+            return false;
+        }
+
+        timestamp = milliseconds;
+        return true;
+    }
+
+    private static bool TryReadOpenMetrics(ReadOnlySpan<byte> numbers, out double value, out long? timestamp)
+    {
+        value = 0;
+        timestamp = null;
+        int exemplar = numbers.IndexOf(" # {"u8);
+        if (exemplar >= 0)
+        {
+            numbers = numbers[..exemplar];
+        }
+
+        if (numbers is not [(byte)' ', ..])
+        {
+            return false;
+        }
+
+        // One space and no more: a second one is left in front of a number and spoils it.
+        numbers = numbers[1..];
+        int length = numbers.IndexOf((byte)' ');
+        if (length < 0)
+        {
+            return TryReadFloat(numbers, out value);
+        }
+
+        if (!TryReadFloat(numbers[..length], out value) || !TryReadFloat(numbers[(length + 1)..], out double seconds))
+        {
+            return false;
+        }
+
+        // Cut, not rounded, after the multiplication, as Prometheus does it. NaN compares false.
+        double milliseconds = seconds * 1000;
+        if (!(Math.Abs(milliseconds) < long.MaxValue))
+        {
+            return false;
+        }
+
+        timestamp = (long)milliseconds;
+        return true;
+    }
+
+    /// <summary>
+    /// What Go's <c>strconv.ParseFloat</c> takes, but for hexadecimal digits and underscores, which Prometheus refuses. Too large a magnitude
+    /// is an error, too small a one is zero.
+    /// </summary>
+    private static bool TryReadFloat(ReadOnlySpan<byte> text, out double value)
+    {
+        const NumberStyles Style = NumberStyles.AllowLeadingSign | NumberStyles.AllowDecimalPoint | NumberStyles.AllowExponent;
+        if (!text.ContainsAnyExcept(NumberBytes))
+        {
+            return double.TryParse(text, Style, CultureInfo.InvariantCulture, out value) && double.IsFinite(value);
+        }
+
+        if (Ascii.EqualsIgnoreCase(text, "NaN"u8))
+        {
+            value = double.NaN;
+            return true;
+        }
+
+        value = text[0] == '-' ? double.NegativeInfinity : double.PositiveInfinity;
+        ReadOnlySpan<byte> magnitude = text[0] is (byte)'-' or (byte)'+' ? text[1..] : text;
+        return Ascii.EqualsIgnoreCase(magnitude, "Inf"u8) || Ascii.EqualsIgnoreCase(magnitude, "Infinity"u8);
+    }
 }

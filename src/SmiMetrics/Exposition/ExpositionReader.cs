@@ -22,10 +22,10 @@ internal enum ExpositionFormat
 /// </summary>
 /// <remarks>
 /// What is a sample is what Prometheus' own lexers and parsers take for one (<c>model/textparse</c>: <c>promlex.l</c>, <c>promparse.go</c>,
-/// <c>openmetricslex.l</c>, <c>openmetricsparse.go</c>), with these differences. One bad line spoils itself, not the page. Lines may end in CR LF,
-/// and OpenMetrics may have blank lines and any comment. A blank is required between a name and its value. A timestamp may be
-/// negative, as the format's description has it and the lexer has not. A quoted metric name must come first in its braces, as the grammar
-/// has it. What an exemplar says is not looked at. A line feed ends the line even between quotes.
+/// <c>openmetricslex.l</c>, <c>openmetricsparse.go</c>), with these differences. One bad line spoils itself, not the page. Lines may end in
+/// CR LF, and OpenMetrics may have blank lines and any comment. A blank is required between a name and its value. A timestamp may be
+/// negative, as the format's description has it and the lexer has not. A quoted metric name must come first in its braces, as the
+/// format's grammar has it. What an exemplar says is not looked at. A line feed ends the line even between quotes.
 /// </remarks>
 internal ref struct ExpositionReader
 {
@@ -40,7 +40,8 @@ internal ref struct ExpositionReader
     private int _nameEnd;
 
     /// <param name="lines">
-    /// Whole lines; what follows the last line feed counts as a bad line, as it may be half of one. Only OpenMetrics' <c># EOF</c> is whole without.
+    /// Whole lines; what follows the last line feed counts as a bad line, as it may be half of one. Only OpenMetrics' <c># EOF</c> is whole
+    /// without.
     /// </param>
     public ExpositionReader(ReadOnlySpan<byte> lines, ExpositionFormat format)
     {
@@ -52,12 +53,12 @@ internal ref struct ExpositionReader
     public readonly ReadOnlySpan<byte> Name => _line[_nameStart.._nameEnd];
 
     /// <summary>
-    /// Lines so far that were neither sample, comment nor blank. A line whose name was read but not its sample has not been looked at further.
-    /// A caller that finds malformed labels adds its own.
+    /// Lines so far that were neither sample, comment nor blank. A line whose name was read but not its sample has not been looked at
+    /// further. A caller that finds malformed labels adds its own.
     /// </summary>
     public int BadLines { readonly get; private set; }
 
-    /// <summary>Whether OpenMetrics' <c># EOF</c> was read. Lines after it are bad. To the older format that is a comment like any other.</summary>
+    /// <summary>Whether OpenMetrics' <c># EOF</c> was read. Lines after it are bad. To the other format it is a comment like any.</summary>
     public bool Ended { readonly get; private set; }
 
     /// <summary>Moves to the next line that looks like a sample; comments and blank lines are passed over.</summary>
@@ -75,7 +76,7 @@ internal ref struct ExpositionReader
             }
         }
 
-        // Half a line: but for the one word that no longer line begins with, nobody can tell what it would have been.
+        // Half a line may look whole, as half a number does. Only nothing legal goes on from OpenMetrics' last word.
         if (_rest.SequenceEqual("# EOF"u8) && _format == ExpositionFormat.OpenMetrics && !Ended)
         {
             Ended = true;
@@ -110,7 +111,10 @@ internal ref struct ExpositionReader
                 return true;
             }
 
-            if (_format == ExpositionFormat.Text ? TryReadText(numbers, out value, out timestamp) : TryReadOpenMetrics(numbers, out value, out timestamp))
+            bool read = _format == ExpositionFormat.Text
+                ? TryReadText(numbers, out value, out timestamp)
+                : TryReadOpenMetrics(numbers, out value, out timestamp);
+            if (read)
             {
                 series = _line[..end];
                 return true;
@@ -208,8 +212,8 @@ internal ref struct ExpositionReader
             return 0;
         }
 
-        // No number has a brace, so the last one closes the labels, unless an exemplar follows: then it takes a look at every quote.
-        // A brace found wrongly, as quotes are amiss, makes labels that the label reader refuses.
+        // No number has a brace, so the last one closes the labels, and where it does not, as quotes are amiss, the label reader refuses
+        // what is in front of it. Only an exemplar has braces of its own: a line that may have one is searched quote by quote.
         int brace = _format == ExpositionFormat.OpenMetrics && behind.Contains((byte)'#')
             ? LabelReader.FindUnquoted(behind, (byte)'}')
             : behind.LastIndexOf((byte)'}');

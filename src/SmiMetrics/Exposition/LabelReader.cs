@@ -6,8 +6,8 @@ namespace SmiMetrics.Exposition;
 /// <summary>Takes the labels of a series apart, as <see cref="ExpositionReader.ReadSample"/> returned it.</summary>
 /// <remarks>
 /// Strict: names of legal characters or quoted, values in quotes, both valid UTF-8, nothing else but blanks and commas, up to the brace that
-/// is the last byte. A comma may follow the last label and, as in Prometheus' <c>promparse.go</c>, be missing between two. Whether
-/// a name comes twice is left to the caller.
+/// is the last byte. A comma may follow the last label and, as in Prometheus' <c>promparse.go</c>, be missing between two; a series of
+/// OpenMetrics, which is stricter about blanks and commas, is taken no less kindly. Whether a name comes twice is left to the caller.
 /// </remarks>
 internal ref struct LabelReader
 {
@@ -21,11 +21,8 @@ internal ref struct LabelReader
     // Without the closing brace: empty at the end.
     private ReadOnlySpan<byte> _rest;
 
-    public LabelReader(ReadOnlySpan<byte> series)
-    {
-        // The bytes that part names and values are ASCII, so every part is valid if the whole is.
-        Malformed = !Utf8.IsValid(series) || !FindLabels(series);
-    }
+    // The bytes that part names and values are ASCII, so every part is valid UTF-8 if the whole is.
+    public LabelReader(ReadOnlySpan<byte> series) => Malformed = !Utf8.IsValid(series) || !FindLabels(series);
 
     /// <summary>The label's name, unquoted; a quoted one still with its escapes.</summary>
     public ReadOnlySpan<byte> Name { readonly get; private set; }

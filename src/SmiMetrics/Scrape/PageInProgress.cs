@@ -38,13 +38,18 @@ internal sealed class PageInProgress
             return;
         }
 
-        // A value cut short would pass for a counter that began anew. The format demands the line feed.
-        if (lines[^1] != '\n')
+        _openMetrics = format == ExpositionFormat.OpenMetrics;
+        // A value cut short would pass for a counter that began anew. The formats demand the line feed, but for the end of OpenMetrics.
+        if (lines[^1] != '\n' && !(_openMetrics && lines.EndsWith("# EOF"u8)))
         {
             throw new PageException("the page ends in the middle of a line");
         }
 
-        _openMetrics = format == ExpositionFormat.OpenMetrics;
+        if (_ended)
+        {
+            throw new PageException("the page goes on after its # EOF");
+        }
+
         ExpositionReader reader = new(lines, format);
         (int kept, int dropped, int bad) = (0, 0, 0);
         ReadOnlySpan<byte> name = default;

@@ -132,6 +132,17 @@ public sealed class TargetSeriesTests
     }
 
     [Fact]
+    public void The_end_of_OpenMetrics_needs_no_line_feed_and_is_the_end()
+    {
+        TargetSeries target = ScrapedPages.Target();
+        Assert.Equal(new PageCounts(1, 0, 0), target.Scrape(0, "response_total{direction=\"inbound\"} 1\n# EOF", ExpositionFormat.OpenMetrics));
+        PageInProgress page = target.Begin(ScrapedPages.Start.AddSeconds(1));
+        page.Read("response_total{direction=\"inbound\"} 2\n# EOF\n"u8, ExpositionFormat.OpenMetrics);
+        PageException refused = Assert.Throws<PageException>(() => page.Read("response_total{direction=\"inbound\"} 3\n"u8, ExpositionFormat.OpenMetrics));
+        Assert.Equal("the page goes on after its # EOF", refused.Message);
+    }
+
+    [Fact]
     public void A_page_may_be_empty()
     {
         TargetSeries target = ScrapedPages.Target();

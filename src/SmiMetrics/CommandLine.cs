@@ -4,7 +4,7 @@ using System.CommandLine.Parsing;
 namespace SmiMetrics;
 
 /// <summary>
-/// The command line: <c>smi-metrics [serve] FLAGS</c>. Wrong flags and values are reported all at once, a line each, with exit status 2;
+/// The command line: <c>smi-metrics [serve] FLAGS</c> and <c>smi-metrics demo FLAGS</c>. Wrong flags and values are reported all at once, a line each, with exit status 2;
 /// what goes wrong later is exit status 1.
 /// </summary>
 internal static class CommandLine
@@ -14,10 +14,12 @@ internal static class CommandLine
     public const int UsageError = 2;
 
     /// <param name="serve">Runs the server until it ends; its result is the exit status.</param>
+    /// <param name="demo">Runs the demo until it ends, likewise.</param>
     public static Task<int> RunAsync(
         IReadOnlyList<string> args,
         Func<string, string?> environment,
         Func<ServeOptions, CancellationToken, Task<int>> serve,
+        Func<DemoOptions, CancellationToken, Task<int>> demo,
         TextWriter output,
         TextWriter error,
         CancellationToken cancellationToken)
@@ -40,20 +42,35 @@ internal static class CommandLine
             command.SetAction(async (parsed, cancellation) =>
             {
                 List<string> errors = [];
-                IReadOnlyList<string> Given(Flag flag) => parsed.GetResult(options[flag]) is { Implicit: false } given ? given.GetValueOrDefault<string[]>() ?? [] : [];
-                return ServeOptions.Read(Given, environment, errors) is { } read ? await serve(read, cancellation) : Refuse(errors, error);
+                return ServeOptions.Read(flag => Given(parsed, options[flag]), environment, errors) is { } read ? await serve(read, cancellation) : Refuse(errors, error);
             });
         }
+
+        Dictionary<Flag, Option<string[]>> demoOptions = DemoOptions.Flags.All.ToDictionary(flag => flag, ToOption);
+        Command demoCommand = new("demo", """
+            Show everything on this machine: the server before a simulated cluster and mesh, with live numbers and commands to try.
+            Needs neither Kubernetes nor Prometheus, and reads no environment variables.
+            """);
+        foreach (Option<string[]> option in demoOptions.Values)
+        {
+            demoCommand.Options.Add(option);
+        }
+
+        demoCommand.SetAction(async (parsed, cancellation) =>
+        {
+            List<string> errors = [];
+            return DemoOptions.Read(flag => Given(parsed, demoOptions[flag]), errors) is { } read ? await demo(read, cancellation) : Refuse(errors, error);
+        });
+        root.Subcommands.Add(demoCommand);
 
         ParseResult parsed = root.Parse([.. args]);
         if (parsed.Errors.Count > 0)
         {
             // Flags that parse may be wrong too: the user should not have to mend one kind of mistake to hear of the other.
             List<string> errors = [.. parsed.Errors.Select(e => e.Message)];
-            ServeOptions.Read(
-                flag => parsed.GetResult(options[flag]) is { Implicit: false, Errors: var wrong } given && !wrong.Any() ? given.GetValueOrDefault<string[]>() ?? [] : [],
-                environment,
-                errors);
+            _ = parsed.CommandResult.Command == demoCommand
+                ? DemoOptions.Read(flag => Given(parsed, demoOptions[flag]), errors) as object
+                : ServeOptions.Read(flag => Given(parsed, options[flag]), environment, errors);
             return Task.FromResult(Refuse(errors, error));
         }
 
@@ -61,6 +78,10 @@ internal static class CommandLine
         InvocationConfiguration invocation = new() { Output = output, Error = error, ProcessTerminationTimeout = null, EnableDefaultExceptionHandler = false };
         return parsed.InvokeAsync(invocation, cancellationToken);
     }
+
+    /// <summary>The values that parse.</summary>
+    private static string[] Given(ParseResult parsed, Option<string[]> option) =>
+        parsed.GetResult(option) is { Implicit: false, Errors: var wrong } given && !wrong.Any() ? given.GetValueOrDefault<string[]>() ?? [] : [];
 
     private static int Refuse(List<string> errors, TextWriter error)
     {

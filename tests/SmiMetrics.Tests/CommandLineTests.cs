@@ -198,6 +198,7 @@ public sealed class CommandLineTests
                 options = read;
                 return Task.FromResult(0);
             },
+            (_, _) => Task.FromResult(0),
             TextWriter.Null,
             error,
             TestContext.Current.CancellationToken);
@@ -209,7 +210,7 @@ public sealed class CommandLineTests
         StringWriter output = new();
         StringWriter error = new();
         int status = await CommandLine.RunAsync(
-            args, _ => null, (_, _) => Task.FromResult(0), output, error, TestContext.Current.CancellationToken);
+            args, _ => null, (_, _) => Task.FromResult(0), (_, _) => Task.FromResult(0), output, error, TestContext.Current.CancellationToken);
         return (status, output.ToString().ReplaceLineEndings("\n"), error.ToString());
     }
 }

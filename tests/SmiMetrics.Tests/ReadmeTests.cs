@@ -30,6 +30,7 @@ public sealed partial class ReadmeTests
             words[5..],
             _ => null,
             (read, _) => Task.FromResult((options = read) is null ? 1 : 0),
+            (_, _) => Task.FromResult(1),
             TextWriter.Null,
             errors,
             TestContext.Current.CancellationToken);

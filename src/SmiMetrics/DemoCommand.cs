@@ -51,8 +51,8 @@ internal static class DemoCommand
     private const string ScrapeInterval = "1s";
     private static readonly TimeSpan Window = TimeSpan.FromSeconds(10);
 
-    // The informers take a moment, and the first sample of each target up to an interval more.
-    private static readonly TimeSpan FillTime = Window + TimeSpan.FromSeconds(2);
+    // The scraper looks for targets once a second, and has the first samples of them all an interval later.
+    private static readonly TimeSpan FillTime = Window + TimeSpan.FromSeconds(3);
 
     /// <summary>Runs the demo until it is told to stop.</summary>
     /// <returns>The exit status.</returns>

@@ -46,5 +46,5 @@ internal sealed class Guide(World world, SimulatedMesh mesh, int port)
     }
 
     private static string Columns(string names) =>
-        $"custom-columns={names},SUCCESS:.metrics[3].value,FAILURE:.metrics[4].value,P50:.metrics[2].value,P99:.metrics[0].value";
+        $"custom-columns={names},P99:.metrics[0].value,SUCCESS:.metrics[3].value,FAILURE:.metrics[4].value";
 }

@@ -77,8 +77,9 @@ internal sealed class LiveView(HttpClient api, TextWriter output, Screen screen,
     {
         if (!screen.InPlace)
         {
+            Task filled = Task.Delay(fillTime, clock, cancellationToken);
             await output.WriteLineAsync($"The first window fills: numbers in {fillTime.TotalSeconds:0} s.");
-            await Task.Delay(fillTime, clock, cancellationToken);
+            await filled;
             return;
         }
 

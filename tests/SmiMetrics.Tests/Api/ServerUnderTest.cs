@@ -66,7 +66,7 @@ internal sealed class ServerUnderTest : IAsyncDisposable
     }
 
     /// <summary>A port that nobody listens on, and a new one each time: the system likes to hand out the one that was just given back.</summary>
-    private static int FreePort()
+    internal static int FreePort()
     {
         while (true)
         {

@@ -79,7 +79,8 @@ internal static class DemoCommand
             }
 
             await new Guide(Shop.World, options.Mesh, options.Port).WriteAsync(output);
-            using HttpClient api = new() { BaseAddress = new Uri($"http://127.0.0.1:{options.Port}"), Timeout = Window };
+            // Whatever proxy the environment names for everybody else's requests.
+            using HttpClient api = new(new SocketsHttpHandler { UseProxy = false }) { BaseAddress = new Uri($"http://127.0.0.1:{options.Port}"), Timeout = Window };
             LiveView view = new(api, output, screen, FillTime, clock);
             Task showing = view.RunAsync(app.Lifetime.ApplicationStopping);
             await app.WaitForShutdownAsync(cancellationToken);

@@ -1,6 +1,8 @@
 using System.Runtime.CompilerServices;
 using System.Text.RegularExpressions;
 using SmiMetrics.Api;
+using SmiMetrics.Demo;
+using SmiMetrics.Kubernetes;
 
 namespace SmiMetrics.Tests;
 
@@ -13,29 +15,57 @@ public sealed partial class ReadmeTests
     [Fact]
     public void The_answer_it_opens_with_is_one_that_the_server_gives()
     {
-        string shown = Block("console").Split('\n', 2)[1];
+        string shown = Blocks("console").First().Split('\n', 2)[1];
         string given = File.ReadAllText(Path.Combine(Repository, "tests", "SmiMetrics.Tests", "testdata", "api", "get.golden"));
         Assert.Equal(given.TrimEnd(), shown.TrimEnd());
     }
 
     [Fact]
-    public async Task The_command_it_begins_with_is_understood()
+    public async Task The_command_it_begins_with_is_the_demo()
     {
-        string command = Shell().First(line => line.StartsWith("dotnet run", StringComparison.Ordinal));
-        string[] words = command.Split(' ');
-        Assert.Equal(["dotnet", "run", "--project", "src/SmiMetrics", "--"], words[..5]);
-        ServeOptions? options = null;
-        StringWriter errors = new();
-        await CommandLine.RunAsync(
-            words[5..],
-            _ => null,
-            (read, _) => Task.FromResult((options = read) is null ? 1 : 0),
-            (_, _) => Task.FromResult(1),
-            TextWriter.Null,
-            errors,
-            TestContext.Current.CancellationToken);
-        Assert.True(options is not null, errors.ToString());
-        Assert.Equal(18080, options.InsecurePort);
+        (_, DemoOptions? demo, string errors) = await ReadAsync(Shell().First());
+        Assert.True(demo is not null, errors);
+        Assert.Equal(8080, demo.Port);
+    }
+
+    [Fact]
+    public async Task The_command_for_a_Prometheus_is_understood()
+    {
+        (ServeOptions? serve, _, string errors) = await ReadAsync(Shell().Single(line => line.Contains("-- serve", StringComparison.Ordinal)));
+        Assert.True(serve is not null, errors);
+        Assert.Equal(18080, serve.InsecurePort);
+        Assert.NotNull(serve.Prometheus);
+    }
+
+    [Fact]
+    public async Task What_the_demo_says_is_what_it_shows()
+    {
+        (_, DemoOptions? demo, _) = await ReadAsync(Shell().First());
+        StringWriter said = new();
+        await new Guide(Shop.World, demo!.Mesh, demo.Port).WriteAsync(said);
+        string shown = Blocks("console").Single(block => block.StartsWith("$ dotnet run", StringComparison.Ordinal)).Split('\n', 2)[1];
+        Assert.StartsWith(said.ToString().ReplaceLineEndings("\n"), shown);
+
+        string[] table = shown[said.ToString().ReplaceLineEndings("\n").Length..].Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        Assert.Equal(LiveView.Header[8..], table[0][8..]);
+        Assert.Equal(LiveView.Shown.Select(shown => $"{shown.Namespace}/{shown.Name.Split('.', 2)[1]}"), table[1..].Select(row => row.Split(' ')[0]));
+        Assert.All(table[1..], row =>
+        {
+            string[] name = row.Split(' ')[0].Split('/');
+            double declared = Shop.World.Flows.Where(flow => flow.To.Namespace == name[0] && flow.To.Name == name[1]).Sum(flow => flow.PerSecond);
+            Assert.Equal(declared, double.Parse(row[42..51], System.Globalization.CultureInfo.InvariantCulture), declared * 0.02);
+        });
+    }
+
+    [Fact]
+    public async Task What_kubectl_shows_of_the_demo_is_what_there_is()
+    {
+        (_, DemoOptions? demo, _) = await ReadAsync(Shell().First());
+        string[] lines = Blocks("console").Single(block => block.StartsWith("$ kubectl --server", StringComparison.Ordinal)).Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        Assert.Contains(lines[0][2..], new Guide(Shop.World, demo!.Mesh, demo.Port).Commands);
+        Assert.Equal(
+            Shop.World.Workloads.Where(workload => workload.Kind == ResourceKind.Deployment).Select(workload => $"{workload.Namespace} {workload.Name}").Order(StringComparer.Ordinal),
+            lines[2..].Select(line => string.Join(' ', line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[..2])));
     }
 
     [Fact]
@@ -61,13 +91,33 @@ public sealed partial class ReadmeTests
     [Fact]
     public void Every_flag_it_names_exists() =>
         Assert.All(
-            Flag().Matches(Readme).Select(match => match.Groups[1].Value).Except(["project", "raw", "help"]),
-            name => Assert.Contains(ServeOptions.Flags.All, flag => flag.Name == name));
+            Flag().Matches(Readme).Select(match => match.Groups[1].Value).Except(["project", "raw", "help", "server", "all-namespaces"]),
+            name => Assert.Contains(ServeOptions.Flags.All.Concat(DemoOptions.Flags.All), flag => flag.Name == name));
 
-    private static string Block(string language) => Regex.Match(Readme, $"```{language}\n(.*?)```", RegexOptions.Singleline).Groups[1].Value;
+    /// <summary>What a command line that runs the server from source asks for.</summary>
+    private static async Task<(ServeOptions? Serve, DemoOptions? Demo, string Errors)> ReadAsync(string command)
+    {
+        string[] words = command.Split(' ');
+        Assert.Equal(["dotnet", "run", "--project", "src/SmiMetrics", "--"], words[..5]);
+        ServeOptions? serve = null;
+        DemoOptions? demo = null;
+        StringWriter errors = new();
+        await CommandLine.RunAsync(
+            words[5..],
+            _ => null,
+            (read, _) => Task.FromResult((serve = read) is null ? 1 : 0),
+            (read, _) => Task.FromResult((demo = read) is null ? 1 : 0),
+            TextWriter.Null,
+            errors,
+            TestContext.Current.CancellationToken);
+        return (serve, demo, errors.ToString());
+    }
+
+    private static IEnumerable<string> Blocks(string language) =>
+        Regex.Matches(Readme, $"```{language}\n(.*?)```", RegexOptions.Singleline).Select(block => block.Groups[1].Value);
 
     private static IEnumerable<string> Shell() =>
-        Regex.Matches(Readme, "```sh\n(.*?)```", RegexOptions.Singleline).SelectMany(block => block.Groups[1].Value.Split('\n', StringSplitOptions.RemoveEmptyEntries));
+        Blocks("sh").SelectMany(block => block.Split('\n', StringSplitOptions.RemoveEmptyEntries));
 
     private static string Here([CallerFilePath] string path = "") => path;
 

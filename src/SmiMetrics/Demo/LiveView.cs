@@ -19,7 +19,7 @@ internal sealed record Screen(bool InPlace, bool Colour, Func<(int Columns, int 
 internal sealed class LiveView(HttpClient api, TextWriter output, Screen screen, TimeSpan fillTime, TimeProvider clock)
 {
     private const string Group = "metrics.smi-spec.io";
-    private static readonly string Header = $"{"",-32}{"success",10}{"rps",9}{"p50",9}{"p90",9}{"p99",9}  state";
+    internal static readonly string Header = $"{"",-32}{"success",10}{"rps",9}{"p50",9}{"p90",9}{"p99",9}  state";
     private const string Red = "\e[31m";
     private const string Grey = "\e[90m";
     private const string Plain = "\e[0m";
@@ -29,8 +29,8 @@ internal sealed class LiveView(HttpClient api, TextWriter output, Screen screen,
     /// <summary>Below this a success rate is shown in red.</summary>
     private const double Alarming = 0.95;
 
-    // Those with a story: the front door, both versions of the catalog, the rollout, the bursts, the idle one, and one of each other kind.
-    private static readonly (string Namespace, string Name)[] Shown =
+    /// <summary>Those with a story: the front door, both versions of the catalog, the rollout, the bursts, the idle one, and one of each other kind.</summary>
+    internal static readonly (string Namespace, string Name)[] Shown =
     [
         ("shop", "deployment.web"),
         ("shop", "deployment.catalog"),
@@ -127,7 +127,7 @@ internal sealed class LiveView(HttpClient api, TextWriter output, Screen screen,
         string state = item.GetProperty("metadata").GetProperty("annotations").GetProperty($"{Group}/state").GetString()!;
         double success = metrics["success_count"];
         double total = success + metrics["failure_count"];
-        string name = $"{shown.Namespace}/{shown.Name[(shown.Name.IndexOf('.', StringComparison.Ordinal) + 1)..]}";
+        string name = $"{shown.Namespace}/{shown.Name.Split('.', 2)[1]}";
         string row = total == 0
             ? $"{name,-32}{"-",10}{0,9}{"-",9}{"-",9}{"-",9}  {state}"
             : string.Create(

@@ -8,12 +8,25 @@ using SmiMetrics.Tests.Diagnostics;
 namespace SmiMetrics.Tests.Demo;
 
 /// <summary>The pages of the simulated proxies, read by a parser that knows nothing of how they were written.</summary>
-public sealed class SimulatedProxiesTests
+public sealed class SimulatedProxiesTests : IDisposable
 {
     private readonly FakeTimeProvider _time = new();
     private readonly SimulatedCluster _cluster;
+    private readonly Dictionary<string, HttpMessageInvoker> _doors;
 
-    public SimulatedProxiesTests() => _cluster = new SimulatedCluster(Shop.World, _time);
+    public SimulatedProxiesTests()
+    {
+        _cluster = new SimulatedCluster(Shop.World, _time);
+        _doors = SimulatedMesh.All.ToDictionary(mesh => mesh.Name, mesh => new HttpMessageInvoker(new SimulatedProxies(_cluster, mesh)));
+    }
+
+    public void Dispose()
+    {
+        foreach (HttpMessageInvoker door in _doors.Values)
+        {
+            door.Dispose();
+        }
+    }
 
     public static TheoryData<string> Meshes => [.. SimulatedMesh.All.Select(mesh => mesh.Name)];
 
@@ -21,18 +34,17 @@ public sealed class SimulatedProxiesTests
     [MemberData(nameof(Meshes))]
     public async Task Every_page_parses_and_counters_only_grow(string mesh)
     {
-        foreach (SimulatedPod pod in _cluster.PodsAt(_cluster.Age))
+        foreach (SimulatedPod pod in _cluster.PodsAt(_cluster.Age).Where(pod => pod.Drained == TimeSpan.MaxValue || pod.ServesAt(_cluster.Age)).ToArray())
         {
-            FakeTimeProvider time = new();
-            SimulatedCluster cluster = new(Shop.World, time);
-            PrometheusText before = await PageAsync(mesh, pod, cluster);
-            // Odd steps, and not past the end of what a rollout replaces.
+            PrometheusText before = await PageAsync(mesh, pod);
             for (int step = 0; step < 3; step++)
             {
-                time.Advance(TimeSpan.FromMilliseconds(317));
-                PrometheusText after = await PageAsync(mesh, pod, cluster);
-                Assert.Equal(before.Samples.Keys, after.Samples.Keys);
-                Assert.All(before.Samples.Where(sample => IsCounter(after, sample.Key)), sample => Assert.True(after.Samples[sample.Key] >= sample.Value, sample.Key));
+                _time.Advance(TimeSpan.FromMilliseconds(317));
+                PrometheusText after = await PageAsync(mesh, pod);
+                // What a peer left behind is forgotten in time.
+                string[] counters = [.. before.Samples.Keys.Where(series => IsCounter(after, series) && after.Samples.ContainsKey(series))];
+                Assert.True(counters.Length > before.Samples.Count / 2);
+                Assert.All(counters, series => Assert.True(after.Samples[series] >= before.Samples[series], series));
                 before = after;
             }
         }
@@ -153,9 +165,8 @@ public sealed class SimulatedProxiesTests
     [InlineData("http://10.1.1.1:4191/metrics", HttpStatusCode.OK)]
     public async Task Only_the_pages_that_exist_are_shown(string url, HttpStatusCode? status)
     {
-        using HttpMessageInvoker client = new(new SimulatedProxies(_cluster, Mesh("linkerd")));
         using HttpRequestMessage request = new(HttpMethod.Get, url);
-        Task<HttpResponseMessage> answer = client.SendAsync(request, TestContext.Current.CancellationToken);
+        Task<HttpResponseMessage> answer = _doors["linkerd"].SendAsync(request, TestContext.Current.CancellationToken);
         if (status is null)
         {
             await Assert.ThrowsAsync<HttpRequestException>(() => answer);
@@ -170,11 +181,10 @@ public sealed class SimulatedProxiesTests
 
     private static SimulatedMesh Mesh(string name) => SimulatedMesh.All.Single(mesh => mesh.Name == name);
 
-    private async Task<PrometheusText> PageAsync(string mesh, SimulatedPod pod, SimulatedCluster? cluster = null)
+    private async Task<PrometheusText> PageAsync(string mesh, SimulatedPod pod)
     {
-        using HttpMessageInvoker client = new(new SimulatedProxies(cluster ?? _cluster, Mesh(mesh)));
         using HttpRequestMessage request = new(HttpMethod.Get, $"http://{pod.Ip}:{Mesh(mesh).Page.Port}{Mesh(mesh).Page.Path}");
-        using HttpResponseMessage response = await client.SendAsync(request, TestContext.Current.CancellationToken);
+        using HttpResponseMessage response = await _doors[mesh].SendAsync(request, TestContext.Current.CancellationToken);
         Assert.Equal("text/plain", response.Content.Headers.ContentType?.MediaType);
         return PrometheusText.Parse(await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken));
     }

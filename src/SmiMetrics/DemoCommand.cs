@@ -23,7 +23,8 @@ internal sealed record DemoOptions(SimulatedMesh Mesh, int Port)
         }
 
         int port = DefaultPort;
-        if (given(Flags.Port) is [.., var text] && (!int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out port) || port is < 1 or > IPEndPoint.MaxPort))
+        if (given(Flags.Port) is [.., var text]
+            && (!int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out port) || port is < 1 or > IPEndPoint.MaxPort))
         {
             errors.Add($"{Flags.Port.Option}: \"{text}\" is not a port (1 to {IPEndPoint.MaxPort})");
         }
@@ -80,7 +81,11 @@ internal static class DemoCommand
 
             await new Guide(Shop.World, options.Mesh, options.Port).WriteAsync(output);
             // Whatever proxy the environment names for everybody else's requests.
-            using HttpClient api = new(new SocketsHttpHandler { UseProxy = false }) { BaseAddress = new Uri($"http://127.0.0.1:{options.Port}"), Timeout = Window };
+            using HttpClient api = new(new SocketsHttpHandler { UseProxy = false })
+            {
+                BaseAddress = new Uri($"http://127.0.0.1:{options.Port}"),
+                Timeout = Window,
+            };
             LiveView view = new(api, output, screen, FillTime, clock);
             Task showing = view.RunAsync(app.Lifetime.ApplicationStopping);
             await app.WaitForShutdownAsync(cancellationToken);
@@ -101,7 +106,10 @@ internal static class DemoCommand
     public static Screen DetectScreen(Func<string, string?> environment)
     {
         bool inPlace = !Console.IsOutputRedirected && environment("TERM") is not "dumb";
-        return inPlace ? new Screen(true, string.IsNullOrEmpty(environment("NO_COLOR")), () => (Console.WindowWidth, Console.WindowHeight)) : Screen.Plain;
+        return inPlace ? new Screen(InPlace: true, Colour: string.IsNullOrEmpty(environment("NO_COLOR")), Size) : Screen.Plain;
+
+        // Some terminals do not know how large they are.
+        static (int, int) Size() => Console.WindowWidth > 0 && Console.WindowHeight > 0 ? (Console.WindowWidth, Console.WindowHeight) : (80, 24);
     }
 
     private static ServeOptions Serve(DemoOptions options)

@@ -110,7 +110,12 @@ internal sealed class ClusterDocuments(SimulatedCluster cluster, SimulatedMesh m
     }
 
     private JsonObject Document(
-        ServedResource resource, string? @namespace, string name, IEnumerable<(string Name, string Value)> labels, ObjectRef? owner = null, DateTimeOffset? created = null)
+        ServedResource resource,
+        string? @namespace,
+        string name,
+        IEnumerable<(string Name, string Value)> labels,
+        ObjectRef? owner = null,
+        DateTimeOffset? created = null)
     {
         JsonObject metadata = new() { ["name"] = name };
         if (@namespace is not null)

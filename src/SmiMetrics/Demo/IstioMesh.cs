@@ -10,6 +10,12 @@ internal sealed class IstioMesh : SimulatedMesh
 {
     private const string Unknown = "unknown";
 
+    private static readonly string[] ConnectionFamilies =
+        ["istio_tcp_connections_opened_total", "istio_tcp_connections_closed_total", "istio_tcp_sent_bytes_total", "istio_tcp_received_bytes_total"];
+
+    private static readonly string[] ClusterFamilies =
+        ["envoy_cluster_upstream_cx_total", "envoy_cluster_upstream_rq_total", "envoy_cluster_upstream_cx_rx_bytes_total"];
+
     public override string Name => "istio";
 
     public override string Title => "Istio";
@@ -116,7 +122,7 @@ internal sealed class IstioMesh : SimulatedMesh
 
     private static void WriteConnections(ExpositionWriter page, Report[] reports)
     {
-        foreach (string family in new[] { "istio_tcp_connections_opened_total", "istio_tcp_connections_closed_total", "istio_tcp_sent_bytes_total", "istio_tcp_received_bytes_total" })
+        foreach (string family in ConnectionFamilies)
         {
             page.Family(family, MetricType.Counter, null);
             foreach (Report report in reports.Where(report => report.Reply == 0))
@@ -131,8 +137,9 @@ internal sealed class IstioMesh : SimulatedMesh
 
     private static void WriteEnvoy(ExpositionWriter page, Report[] reports, long uptime)
     {
-        string[] clusters = [.. reports.Select(report => report.Labels.Single(label => label.Name == "destination_service").Value).Distinct().Append("xds-grpc").Append("prometheus_stats")];
-        foreach (string family in new[] { "envoy_cluster_upstream_cx_total", "envoy_cluster_upstream_rq_total", "envoy_cluster_upstream_cx_rx_bytes_total" })
+        IEnumerable<string> called = reports.Select(report => report.Labels.Single(label => label.Name == "destination_service").Value).Distinct();
+        string[] clusters = [.. called, "xds-grpc", "prometheus_stats"];
+        foreach (string family in ClusterFamilies)
         {
             page.Family(family, MetricType.Counter, null);
             foreach (string cluster in clusters)

@@ -13,6 +13,7 @@ internal sealed class LinkerdMesh : SimulatedMesh
     private const int AppPort = 8080;
     private const int AdminPort = 4191;
     private const string Mutual = "true";
+    private const string LatencyHelp = "Elapsed times between a request's headers being received and its response stream completing";
 
     /// <summary>
     /// The proxy keeps the series of a peer that it does not call any more for ten minutes (LINKERD2_PROXY_METRICS_RETAIN_IDLE). With a
@@ -75,9 +76,11 @@ internal sealed class LinkerdMesh : SimulatedMesh
         }
 
         // The kubelet's probe each second, and our own scrapes. A mesh's numbers must not contain them.
-        long seconds = (long)(age - pod.Created).TotalSeconds;
-        yield return new Exchange([("direction", "inbound"), .. Target(pod.Ip, AppPort), .. Plain, .. Policy("probe", AppPort)], Housekeeping, Uneventful(seconds));
-        yield return new Exchange([("direction", "inbound"), .. Target("0.0.0.0", AdminPort), .. Plain, .. Policy("default", AdminPort)], Housekeeping, Uneventful(seconds));
+        Tally eachSecond = Uneventful((long)(age - pod.Created).TotalSeconds);
+        yield return new Exchange(
+            [("direction", "inbound"), .. Target(pod.Ip, AppPort), .. Plain, .. Policy("probe", AppPort)], Housekeeping, eachSecond);
+        yield return new Exchange(
+            [("direction", "inbound"), .. Target("0.0.0.0", AdminPort), .. Plain, .. Policy("default", AdminPort)], Housekeeping, eachSecond);
     }
 
     private static IEnumerable<Exchange> Outbound(SimulatedPod pod, TimeSpan age, SimulatedCluster cluster, RequestCounter requests) =>
@@ -86,7 +89,10 @@ internal sealed class LinkerdMesh : SimulatedMesh
         from peer in cluster.PodsOf(flow.To, age, RetainIdle)
         let authority = $"{HostOf(flow.To, peer)}:{AppPort}"
         select new Exchange(
-            [("direction", "outbound"), ("authority", authority), .. Target(peer.Ip, AppPort), ("tls", Mutual), ("server_id", Identity(flow.To)), .. Receiver(peer)],
+            [
+                ("direction", "outbound"), ("authority", authority), .. Target(peer.Ip, AppPort),
+                ("tls", Mutual), ("server_id", Identity(flow.To)), .. Receiver(peer),
+            ],
             flow,
             requests.Exchanged(flow, pod, peer, age));
 
@@ -123,7 +129,7 @@ internal sealed class LinkerdMesh : SimulatedMesh
             page.Value(exchange.Tally.Total);
         }
 
-        page.Family("response_latency_ms", MetricType.Histogram, "Elapsed times between a request's headers being received and its response stream completing");
+        page.Family("response_latency_ms", MetricType.Histogram, LatencyHelp);
         foreach (Exchange exchange in exchanges)
         {
             // Replies that differ in their gRPC status alone share one histogram.
@@ -164,10 +170,11 @@ internal sealed class LinkerdMesh : SimulatedMesh
             page.Value(uptime / 10);
         }
 
-        page.Family("control_response_latency_ms", MetricType.Histogram, "Elapsed times between a request's headers being received and its response stream completing");
+        page.Family("control_response_latency_ms", MetricType.Histogram, LatencyHelp);
         foreach (string address in ControlPlane)
         {
-            WriteHistogram(page, "control_response_latency_ms", [.. Controller(address), ("status_code", "200")], bucket => bucket == 0 ? 0 : uptime / 10, uptime / 5);
+            (string, string)[] labels = [.. Controller(address), ("status_code", "200")];
+            WriteHistogram(page, "control_response_latency_ms", labels, bucket => bucket == 0 ? 0 : uptime / 10, uptime / 5);
         }
 
         page.Family("control_response_total", MetricType.Counter, "Total count of HTTP responses.");
@@ -204,7 +211,7 @@ internal sealed class LinkerdMesh : SimulatedMesh
 
     private static void WriteProcess(ExpositionWriter page, long uptime)
     {
-        page.Family("identity_cert_refresh_count", MetricType.Counter, "The total number of times this proxy's mTLS identity certificate has been refreshed by the Identity service.");
+        page.Family("identity_cert_refresh_count", MetricType.Counter, "The total number of times this proxy's mTLS certificate has been refreshed.");
         page.Sample("identity_cert_refresh_count");
         page.Value(1 + (uptime / 86400));
         page.Family("process_cpu_seconds_total", MetricType.Counter, "Total user and system CPU time spent in seconds.");

@@ -4,6 +4,7 @@ using System.Net.Http.Headers;
 using System.Text;
 using System.Text.Json.Nodes;
 using Microsoft.AspNetCore.WebUtilities;
+using Microsoft.Extensions.Primitives;
 
 namespace SmiMetrics.Demo;
 
@@ -18,12 +19,20 @@ internal sealed class SimulatedApiServer(SimulatedCluster cluster, SimulatedMesh
     protected override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
     {
         Uri url = request.RequestUri!;
-        HttpResponseMessage response =
-            !ClusterDocuments.Served.TryGetValue(url.AbsolutePath, out ServedResource? resource) ? Respond(HttpStatusCode.NotFound, NotFound())
-            : QueryHelpers.ParseQuery(url.Query) is var query && query.TryGetValue("watch", out var watch) && watch == "true" ? Watch(resource, request, query["resourceVersion"]!, query["timeoutSeconds"]!)
-            : Respond(HttpStatusCode.OK, List(resource, MetadataOnly(request)));
+        HttpResponseMessage response = ClusterDocuments.Served.TryGetValue(url.AbsolutePath, out ServedResource? resource)
+            ? Answer(resource, QueryHelpers.ParseQuery(url.Query), MetadataOnly(request))
+            : Respond(HttpStatusCode.NotFound, NotFound());
         response.RequestMessage = request;
         return Task.FromResult(response);
+    }
+
+    private HttpResponseMessage Answer(ServedResource resource, Dictionary<string, StringValues> query, bool metadataOnly)
+    {
+        return query.GetValueOrDefault("watch") == "true"
+            ? Watch(resource, metadataOnly, Number("resourceVersion"), Number("timeoutSeconds"))
+            : Respond(HttpStatusCode.OK, List(resource, metadataOnly));
+
+        long Number(string parameter) => long.Parse(query[parameter].ToString(), CultureInfo.InvariantCulture);
     }
 
     private JsonObject List(ServedResource resource, bool metadataOnly)
@@ -39,17 +48,18 @@ internal sealed class SimulatedApiServer(SimulatedCluster cluster, SimulatedMesh
         };
     }
 
-    private HttpResponseMessage Watch(ServedResource resource, HttpRequestMessage request, string from, string seconds)
+    private HttpResponseMessage Watch(ServedResource resource, bool metadataOnly, long resourceVersion, long timeoutSeconds)
     {
-        TimeSpan since = TimeSpan.FromMilliseconds(long.Parse(from, CultureInfo.InvariantCulture));
-        TimeSpan time = TimeSpan.FromSeconds(int.Parse(seconds, CultureInfo.InvariantCulture));
-        WatchStream stream = new(cluster, _documents, resource, MetadataOnly(request), since, cluster.Age + time, clock);
-        return new HttpResponseMessage(HttpStatusCode.OK) { Content = new StreamContent(stream) { Headers = { ContentType = new MediaTypeHeaderValue("application/json") } } };
+        TimeSpan end = cluster.Age + TimeSpan.FromSeconds(timeoutSeconds);
+        WatchStream stream = new(cluster, _documents, resource, metadataOnly, TimeSpan.FromMilliseconds(resourceVersion), end, clock);
+        StreamContent content = new(stream) { Headers = { ContentType = new MediaTypeHeaderValue("application/json") } };
+        return new HttpResponseMessage(HttpStatusCode.OK) { Content = content };
     }
 
     public static string VersionOf(TimeSpan age) => ((long)age.TotalMilliseconds).ToString(CultureInfo.InvariantCulture);
 
-    private static bool MetadataOnly(HttpRequestMessage request) => request.Headers.Accept.ToString().Contains("as=PartialObjectMetadata", StringComparison.Ordinal);
+    private static bool MetadataOnly(HttpRequestMessage request) =>
+        request.Headers.Accept.ToString().Contains("as=PartialObjectMetadata", StringComparison.Ordinal);
 
     private static JsonObject NotFound() => new()
     {

@@ -4,11 +4,17 @@ using System.Text.Json.Nodes;
 namespace SmiMetrics.Demo;
 
 /// <summary>
-/// The body of a watch: a line for every change of the cluster, made when the reader waits for it, so that nothing runs on when the
-/// reader has gone. Ends at its time.
+/// The body of a watch: a line for every object that has changed whenever the cluster has, or a bookmark. It is made when the reader waits
+/// for it, so that nothing runs on when the reader has gone. Ends at its time.
 /// </summary>
 internal sealed class WatchStream(
-    SimulatedCluster cluster, ClusterDocuments documents, ServedResource resource, bool metadataOnly, TimeSpan since, TimeSpan until, TimeProvider clock) : Stream
+    SimulatedCluster cluster,
+    ClusterDocuments documents,
+    ServedResource resource,
+    bool metadataOnly,
+    TimeSpan since,
+    TimeSpan until,
+    TimeProvider clock) : Stream
 {
     /// <summary>As kube-apiserver does, about once a minute.</summary>
     private static readonly TimeSpan BookmarkInterval = TimeSpan.FromMinutes(1);

@@ -10,6 +10,7 @@ using SmiMetrics.Kubernetes;
 using SmiMetrics.Prometheus;
 using SmiMetrics.Scrape;
 using SmiMetrics.Traffic;
+using SmiMetrics.Transport;
 
 namespace SmiMetrics;
 
@@ -140,7 +141,7 @@ internal static partial class Server
         services.AddSingleton<PrometheusMetrics>();
         services.AddSingleton(provider => new PrometheusClient(
             prometheus,
-            doors.Prometheus ?? new PrometheusHandler(prometheus, provider.GetRequiredService<TimeProvider>()),
+            doors.Prometheus ?? new TransportHandler(prometheus.Transport, provider.GetRequiredService<TimeProvider>()),
             provider.GetRequiredService<TimeProvider>(),
             provider.GetRequiredService<PrometheusMetrics>(),
             provider.GetRequiredService<ILogger<PrometheusClient>>()));

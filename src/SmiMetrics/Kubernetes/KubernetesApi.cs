@@ -5,6 +5,7 @@ using System.Text;
 using k8s;
 using k8s.Authentication;
 using k8s.KubeConfigModels;
+using SmiMetrics.Transport;
 
 namespace SmiMetrics.Kubernetes;
 
@@ -197,23 +198,17 @@ internal sealed class KubernetesApi : IDisposable
             handler.SslOptions.ClientCertificates = [certificate];
         }
 
-        X509Certificate2Collection? authorities = configuration.SslCaCerts is { Count: > 0 } some ? some : null;
-        if (authorities is not null)
+        // Without authorities the system's decide, as with kubectl.
+        if (configuration.SkipTlsVerify)
         {
-            handler.SslOptions.CertificateChainPolicy = new X509ChainPolicy
-            {
-                TrustMode = X509ChainTrustMode.CustomRootTrust,
-                RevocationMode = X509RevocationMode.NoCheck,
-                DisableCertificateDownloads = true,
-            };
-            handler.SslOptions.CertificateChainPolicy.CustomTrustStore.AddRange(authorities);
+            handler.SslOptions.RemoteCertificateValidationCallback = (_, _, _, errors) =>
+                errors == SslPolicyErrors.None || configuration.SkipTlsVerify;
+        }
+        else if (configuration.SslCaCerts is { Count: > 0 } authorities)
+        {
+            TrustAnchors.TrustOnly(authorities, handler.SslOptions);
         }
 
-        // Without authorities the system's decide, as with kubectl.
-        handler.SslOptions.RemoteCertificateValidationCallback = (_, _, chain, errors) =>
-            errors == SslPolicyErrors.None
-            || configuration.SkipTlsVerify
-            || (errors == SslPolicyErrors.RemoteCertificateChainErrors && EndsIn(authorities, chain));
         return handler;
     }
 
@@ -229,13 +224,6 @@ internal sealed class KubernetesApi : IDisposable
         !string.IsNullOrEmpty(base64) ? Encoding.ASCII.GetString(Convert.FromBase64String(base64))
         : !string.IsNullOrEmpty(file) ? File.ReadAllText(file)
         : null;
-
-    // To Kubernetes any certificate of the bundle is an anchor; to .NET only a self-signed one is, and the rest are partial chains.
-    private static bool EndsIn(X509Certificate2Collection? authorities, X509Chain? chain) =>
-        authorities is not null
-        && chain is { ChainElements.Count: > 0 }
-        && chain.ChainStatus.All(status => status.Status is X509ChainStatusFlags.PartialChain)
-        && authorities.Any(authority => authority.RawDataMemory.Span.SequenceEqual(chain.ChainElements[^1].Certificate.RawDataMemory.Span));
 
     private static string OneLine(Exception e) => e.Message.ReplaceLineEndings(" ");
 }

@@ -1,5 +1,6 @@
 using System.Net.Http.Headers;
 using System.Text;
+using SmiMetrics.Transport;
 
 namespace SmiMetrics.Prometheus;
 
@@ -8,8 +9,8 @@ internal sealed class Credentials
 {
     private readonly (string Name, string Value)[] _headers;
     private readonly string? _username;
-    private readonly RereadFile? _token;
-    private readonly RereadFile? _password;
+    private readonly SecretFile? _token;
+    private readonly SecretFile? _password;
 
     public Credentials(PrometheusOptions options, TimeProvider timeProvider)
     {
@@ -20,11 +21,11 @@ internal sealed class Credentials
                 : throw new ArgumentException($"no request header: {name}", nameof(options))),
         ];
         _username = options.Username;
-        _token = options.BearerTokenFile is null ? null : new RereadFile(options.BearerTokenFile, timeProvider);
-        _password = options.PasswordFile is null ? null : new RereadFile(options.PasswordFile, timeProvider);
+        _token = options.BearerTokenFile is null ? null : new SecretFile(options.BearerTokenFile, timeProvider);
+        _password = options.PasswordFile is null ? null : new SecretFile(options.PasswordFile, timeProvider);
     }
 
-    /// <exception cref="UpstreamException">The token or password file cannot be read.</exception>
+    /// <exception cref="CredentialsException">The token or password file cannot be read.</exception>
     public void Apply(HttpRequestMessage request)
     {
         foreach ((string name, string value) in _headers)
@@ -34,27 +35,12 @@ internal sealed class Credentials
 
         if (_token is not null)
         {
-            request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", Text(_token));
+            request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", _token.Text);
         }
         else if (_username is not null && _password is not null)
         {
             request.Headers.Authorization = new AuthenticationHeaderValue(
-                "Basic", Convert.ToBase64String(Encoding.UTF8.GetBytes($"{_username}:{Text(_password)}")));
-        }
-    }
-
-    private static string Text(RereadFile file)
-    {
-        try
-        {
-            string text = Encoding.UTF8.GetString(file.Content).Trim();
-            return text.Any(char.IsControl)
-                ? throw new UpstreamException(UpstreamFailure.AccessDenied, "the token or password file has more than one line, or control characters")
-                : text;
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new UpstreamException(UpstreamFailure.AccessDenied, "the token or password file cannot be read", e);
+                "Basic", Convert.ToBase64String(Encoding.UTF8.GetBytes($"{_username}:{_password.Text}")));
         }
     }
 }

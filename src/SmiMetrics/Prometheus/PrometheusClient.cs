@@ -6,6 +6,7 @@ using Polly.Hedging;
 using Polly.Retry;
 using Polly.Timeout;
 using SmiMetrics.Traffic;
+using SmiMetrics.Transport;
 
 namespace SmiMetrics.Prometheus;
 
@@ -51,7 +52,7 @@ internal sealed partial class PrometheusClient : IDisposable
     private long _quietUntil;
 
     /// <param name="options">Without <see cref="PrometheusOptions.Problems"/>.</param>
-    /// <param name="handler">The <c>prometheus</c> door: a <see cref="PrometheusHandler"/>, or what a test puts in its place. Disposed with the client.</param>
+    /// <param name="handler">The <c>prometheus</c> door: a <see cref="TransportHandler"/>, or what a test puts in its place. Disposed with the client.</param>
     /// <param name="timeProvider">The clock of all delays and deadlines.</param>
     /// <param name="metrics">Counts the attempts.</param>
     /// <param name="logger">Learns the details that callers do not.</param>
@@ -266,6 +267,10 @@ internal sealed partial class PrometheusClient : IDisposable
             // HttpClient reports a connection that is not made in time as a cancellation.
             return Outcome.FromException<QueryResult>(
                 new UpstreamException(UpstreamFailure.Unreachable, $"no answer from {queryUri}: {e.Message}", e));
+        }
+        catch (CredentialsException e)
+        {
+            return Outcome.FromException<QueryResult>(new UpstreamException(UpstreamFailure.AccessDenied, e.Message, e));
         }
         catch (InvalidDataException e)
         {

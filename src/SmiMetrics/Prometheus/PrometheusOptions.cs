@@ -1,4 +1,5 @@
 using System.Globalization;
+using SmiMetrics.Transport;
 
 namespace SmiMetrics.Prometheus;
 
@@ -8,6 +9,9 @@ internal sealed record PrometheusOptions
     public static readonly TimeSpan DefaultTimeout = TimeSpan.FromSeconds(5);
     public static readonly TimeSpan DefaultCacheTtl = TimeSpan.FromSeconds(5);
     public static readonly TimeSpan DefaultMaxStale = TimeSpan.FromSeconds(60);
+
+    private static readonly TimeSpan ConnectionLifetime = TimeSpan.FromMinutes(2);
+    private static readonly TimeSpan ConnectionIdleTimeout = TimeSpan.FromMinutes(1);
 
     /// <summary>Base URLs, without <c>/api/v1</c>. Several are replicas of one store: any of them may answer.</summary>
     public required IReadOnlyList<string> Urls { get; init; }
@@ -48,6 +52,20 @@ internal sealed record PrometheusOptions
 
     /// <summary>How many rows all remembered answers may have together; about 100 bytes each.</summary>
     public int MaxRememberedRows { get; init; } = 500_000;
+
+    /// <summary>What a <see cref="TransportHandler"/> behind the <c>prometheus</c> door needs to know of these.</summary>
+    public TransportOptions Transport => new()
+    {
+        CaFile = CaFile,
+        ClientCertFile = ClientCertFile,
+        ClientKeyFile = ClientKeyFile,
+        // A host that swallows packets must leave time for a second attempt.
+        ConnectTimeout = Timeout / 2,
+        ConnectionLifetime = ConnectionLifetime,
+        IdleTimeout = ConnectionIdleTimeout,
+        // On the same machine compressing costs more than it saves; over a network it divides the body by 6 to 17.
+        Compression = !Urls.All(url => new Uri(url).IsLoopback),
+    };
 
     /// <summary>Everything that is wrong with these options, one line per problem, in the words of the command line.</summary>
     public IEnumerable<string> Problems()

@@ -4,6 +4,7 @@ using System.Text;
 using Microsoft.Extensions.Logging.Abstractions;
 using SmiMetrics.Prometheus;
 using SmiMetrics.Traffic;
+using SmiMetrics.Transport;
 using WireMock.RequestBuilders;
 using WireMock.ResponseBuilders;
 using WireMock.Server;
@@ -107,7 +108,7 @@ public sealed class PrometheusFaultTests : IDisposable
     {
         PrometheusOptions options = new() { Urls = [url] };
         options = with?.Invoke(options) ?? options;
-        using PrometheusHandler handler = new(options, TimeProvider.System);
+        using TransportHandler handler = new(options.Transport, TimeProvider.System);
         using PrometheusClient client = new(options, handler, TimeProvider.System, _metrics, NullLogger<PrometheusClient>.Instance);
         return await client.QueryAsync("x", DateTimeOffset.UnixEpoch, static () => new IncreaseRows(["pod"]), Token);
     }

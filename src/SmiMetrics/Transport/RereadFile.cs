@@ -1,4 +1,4 @@
-namespace SmiMetrics.Prometheus;
+namespace SmiMetrics.Transport;
 
 /// <summary>
 /// A file whose content may change, such as a mounted Secret. It is read, not stat'ed: Kubernetes swaps a symbolic link two

@@ -1,4 +1,3 @@
-using System.Globalization;
 using SmiMetrics.Transport;
 
 namespace SmiMetrics.Prometheus;
@@ -77,15 +76,13 @@ internal sealed record PrometheusOptions
 
         foreach (string url in Urls)
         {
-            if (!Uri.TryCreate(url, UriKind.Absolute, out Uri? uri)
-                || (uri.Scheme != Uri.UriSchemeHttp && uri.Scheme != Uri.UriSchemeHttps)
-                || uri.Host.Length == 0)
+            if (!HttpUrl.TryParse(url, out Uri? uri))
             {
-                yield return $"--prometheus-url {WithoutUserInfo(url)}: not an http or https URL";
+                yield return $"--prometheus-url {HttpUrl.WithoutUserInfo(url)}: not an http or https URL";
             }
             else if (uri.UserInfo.Length > 0)
             {
-                yield return $"--prometheus-url {WithoutUserInfo(url)}: credentials belong in --prometheus-username and --prometheus-password-file";
+                yield return $"--prometheus-url {HttpUrl.WithoutUserInfo(url)}: credentials belong in --prometheus-username and --prometheus-password-file";
             }
             else if (uri.Query.Length > 0 || uri.Fragment.Length > 0)
             {
@@ -183,11 +180,5 @@ internal sealed record PrometheusOptions
         {
             return false;
         }
-    }
-
-    private static string WithoutUserInfo(string url)
-    {
-        int at = url.LastIndexOf('@');
-        return at < 0 ? url : string.Create(CultureInfo.InvariantCulture, $"…{url.AsSpan(at)}");
     }
 }

@@ -1,0 +1,126 @@
+using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
+using SmiMetrics.Kubernetes;
+using SmiMetrics.Meshes;
+
+namespace SmiMetrics.Scrape;
+
+/// <summary>
+/// Finds what is to be scraped: the proxies in the cluster's pods, as the meshes' descriptors say where they are, and what the
+/// operator named. It does what a Prometheus' <c>kubernetes_sd_config</c> of role pod and its relabelling would do.
+/// </summary>
+internal static class TargetDiscovery
+{
+    private const string Running = "Running";
+
+    /// <summary>
+    /// The targets, each URL once. A page that several meshes' endpoints lead to (two descriptors of one proxy) belongs to the first of
+    /// them and has the labels of all, a label's value from the first that has it. A page that the operator named has the operator's alone.
+    /// </summary>
+    /// <param name="cluster">Its pods that run.</param>
+    /// <param name="meshes">In order of preference; those without <see cref="MeshDescriptor.Scrape"/> have no targets.</param>
+    /// <param name="named">What the operator named.</param>
+    public static IReadOnlyCollection<ScrapeTarget> Find(
+        ClusterSnapshot cluster, IReadOnlyList<MeshDescriptor> meshes, IReadOnlyList<ScrapeTarget> named)
+    {
+        Dictionary<Uri, ScrapeTarget> targets = [];
+        foreach (ScrapeTarget target in named)
+        {
+            targets.TryAdd(target.Url, target);
+        }
+
+        foreach (Pod pod in cluster.List(ResourceKind.Pod, @namespace: null).Cast<Pod>())
+        {
+            // An address that is none would be the name of any host.
+            if (pod.Phase != Running || !IPAddress.TryParse(pod.Ip, out IPAddress? address))
+            {
+                continue;
+            }
+
+            foreach (MeshDescriptor mesh in meshes)
+            {
+                if (mesh.Scrape is not { } endpoint || PortOf(pod, endpoint) is not { } port || UrlOf(address, port, endpoint.Path) is not { } url)
+                {
+                    continue;
+                }
+
+                if (!targets.TryGetValue(url, out ScrapeTarget? known))
+                {
+                    targets.Add(url, new ScrapeTarget(url, pod.Key, mesh.Name, new LabelSet([.. LabelsOf(pod, endpoint)])));
+                }
+                else if (known.Pod == pod.Key)
+                {
+                    targets[url] = known with
+                    {
+                        Labels = new LabelSet([.. known.Labels, .. LabelsOf(pod, endpoint).Where(label => !known.Labels.ContainsKey(label.Key))]),
+                    };
+                }
+
+                // Else pods that share their node's network claim one port, and only one of them can have it: counting its page for both
+                // would be worse than for either.
+            }
+        }
+
+        return targets.Values;
+    }
+
+    /// <summary>Null when the pod is no target of this endpoint.</summary>
+    private static int? PortOf(Pod pod, ProxyEndpoint endpoint)
+    {
+        foreach ((string key, string value) in endpoint.PodLabels)
+        {
+            if (!pod.Labels.TryGetValue(key, out string? found) || found != value)
+            {
+                return null;
+            }
+        }
+
+        bool present = endpoint.Container is null;
+        int? named = null;
+        foreach (PodContainer container in pod.Containers.List)
+        {
+            if (endpoint.Container is not null && container.Name != endpoint.Container)
+            {
+                continue;
+            }
+
+            present = true;
+            foreach (ContainerPort port in container.Ports)
+            {
+                if (port.Name == endpoint.Port)
+                {
+                    named ??= port.Number;
+                }
+            }
+        }
+
+        // A number need not be declared: containers may listen on ports that their pod says nothing of.
+        return !present ? null : int.TryParse(endpoint.Port, NumberStyles.None, CultureInfo.InvariantCulture, out int number) ? number : named;
+    }
+
+    private static Uri? UrlOf(IPAddress address, int port, string path)
+    {
+        string host = address.AddressFamily == AddressFamily.InterNetworkV6 ? $"[{address}]" : address.ToString();
+        return Uri.TryCreate(string.Create(CultureInfo.InvariantCulture, $"http://{host}:{port}{path}"), UriKind.Absolute, out Uri? url) ? url : null;
+    }
+
+    private static IEnumerable<KeyValuePair<string, string>> LabelsOf(Pod pod, ProxyEndpoint endpoint)
+    {
+        foreach ((string name, TargetLabel label) in endpoint.Labels)
+        {
+            string value = label switch
+            {
+                TargetLabel.Namespace => pod.Key.Namespace,
+                TargetLabel.PodName => pod.Key.Name,
+                TargetLabel.NodeName => pod.NodeName,
+                TargetLabel.PodLabel of => pod.Labels.TryGetValue(of.Key, out string? found) ? found : "",
+                _ => throw new ArgumentOutOfRangeException(nameof(endpoint), label, "no such label of a target"),
+            };
+            if (value.Length > 0)
+            {
+                yield return KeyValuePair.Create(name, value);
+            }
+        }
+    }
+}

@@ -83,7 +83,7 @@ internal sealed record ServeOptions
             Kubernetes = noCluster ? null : new KubernetesOptions { Kubeconfig = File(values, Flags.Kubeconfig) },
             Meshes = ReadMeshes(values, errors),
             Prometheus = scrape ? null : ReadPrometheus(values, errors),
-            Scrape = scrape ? ReadScrape(values, noCluster) : null,
+            Scrape = scrape ? ReadScrape(values, noCluster, errors) : null,
             Windows = ReadWindows(values),
             LatencyUnit = values.Text(Flags.LatencyUnit) == LatencyUnit.Seconds.Unit ? LatencyUnit.Seconds : LatencyUnit.Milliseconds,
             Serving = ReadServing(values, address, noCluster),
@@ -160,7 +160,7 @@ internal sealed record ServeOptions
         return source;
     }
 
-    private static ScrapeOptions ReadScrape(FlagValues values, bool noCluster)
+    private static ScrapeOptions ReadScrape(FlagValues values, bool noCluster, List<string> errors)
     {
         TimeSpan interval = Duration(values, Flags.ScrapeInterval, ScrapeOptions.DefaultInterval);
         ScrapeOptions options = new()
@@ -177,6 +177,7 @@ internal sealed record ServeOptions
             ClientKeyFile = values.Text(Flags.ScrapeClientKeyFile),
             ProxyUrl = values.Text(Flags.ScrapeProxyUrl),
         };
+        errors.AddRange(options.Problems());
         if (noCluster && options.Targets.Count == 0)
         {
             values.Fail(Flags.Kubernetes, $"{Flags.None} leaves nothing to ask: give {Flags.PrometheusUrl.Option} or {Flags.ScrapeTarget.Option}");

@@ -153,6 +153,13 @@ internal static partial class Server
         services.AddSingleton(scrape);
         services.AddSingleton(provider => new SampleStore(
             new SeriesSelection(options.Meshes), options.Windows.Max, provider.GetRequiredService<TimeProvider>()));
+        services.AddSingleton<ScrapeMetrics>();
+        services.AddSingleton(provider => new PageClient(
+            scrape,
+            doors.Proxies ?? new TransportHandler(scrape.Transport, provider.GetRequiredService<TimeProvider>()),
+            BuildVersion.Own.Version,
+            provider.GetRequiredService<TimeProvider>()));
+        services.AddHostedService<Scraper>();
         services.AddSingleton<ITrafficSource, ScrapeTrafficSource>();
     }
 

@@ -27,6 +27,9 @@ internal sealed class SampleStore(SeriesSelection selection, TimeSpan retention,
     /// </summary>
     public bool Complete => _complete;
 
+    /// <summary>How many series samples are held of.</summary>
+    public long SeriesCount => Targets.Sum(target => (long)target.Series.State.Series.Length);
+
     /// <summary>Everything that may have samples, gone targets too. The same list until there is another.</summary>
     public IReadOnlyList<StoredTarget> Targets
     {

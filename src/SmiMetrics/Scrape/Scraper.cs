@@ -52,6 +52,7 @@ internal sealed partial class Scraper : BackgroundService
         _timeProvider = timeProvider;
         _logger = logger;
         metrics.ShowTargets(Count);
+        metrics.ShowSeries(() => store.SeriesCount);
     }
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)

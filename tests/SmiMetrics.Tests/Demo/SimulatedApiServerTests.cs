@@ -11,7 +11,10 @@ public sealed class SimulatedApiServerTests : IAsyncDisposable
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
     private static readonly TimeSpan PublishInterval = TimeSpan.FromMilliseconds(250);
+    private static readonly TimeSpan Step = TimeSpan.FromMilliseconds(100);
 
+    // The publisher pauses in a time of its own, so that waiting for it does not age the world.
+    private readonly TestTime _worldTime = new();
     private readonly TestTime _time = new();
     private readonly TestLog<ClusterInformer> _log = new();
     private readonly TestMeters _meters = new();
@@ -22,8 +25,8 @@ public sealed class SimulatedApiServerTests : IAsyncDisposable
 
     public SimulatedApiServerTests()
     {
-        _simulated = new SimulatedCluster(Shop.World, _time);
-        _server = new SimulatedApiServer(_simulated, SimulatedMesh.All[0], _time);
+        _simulated = new SimulatedCluster(Shop.World, _worldTime);
+        _server = new SimulatedApiServer(_simulated, SimulatedMesh.All[0], _worldTime);
         _informer = new ClusterInformer(KubernetesApi.Over(_server), _cluster, TimeSpan.FromMinutes(10), _time, _log, new KubernetesMetrics(_meters));
     }
 
@@ -104,7 +107,7 @@ public sealed class SimulatedApiServerTests : IAsyncDisposable
         await StartAsync();
         string[] first = Jobs();
         await AgeTo(TimeSpan.FromSeconds(963), () => Jobs().Length == 1 && !first.Contains(Jobs()[0]));
-        long minute = _time.GetUtcNow().ToUnixTimeSeconds() / 60;
+        long minute = _worldTime.GetUtcNow().ToUnixTimeSeconds() / 60;
         Assert.Equal($"reorder-{minute}", Jobs()[0]);
         Assert.NotEmpty(_cluster.Snapshot.PodsOf(new ObjectRef(ResourceKind.CronJob, "warehouse", "reorder")));
 
@@ -131,7 +134,7 @@ public sealed class SimulatedApiServerTests : IAsyncDisposable
         using HttpRequestMessage request = new(HttpMethod.Get, "http://kubernetes/api/v1/nodes?watch=true&resourceVersion=903500&timeoutSeconds=20");
         using HttpResponseMessage response = await client.SendAsync(request, TestContext.Current.CancellationToken);
         Task<string> body = response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken);
-        _time.Advance(TimeSpan.FromSeconds(20));
+        _worldTime.Advance(TimeSpan.FromSeconds(20));
         JsonNode only = JsonNode.Parse(Assert.Single((await body.WaitAsync(Patience, TestContext.Current.CancellationToken)).Split('\n', StringSplitOptions.RemoveEmptyEntries)))!;
         Assert.Equal("BOOKMARK", (string?)only["type"]);
         Assert.Equal("920000", (string?)only["object"]!["metadata"]!["resourceVersion"]);
@@ -174,18 +177,42 @@ public sealed class SimulatedApiServerTests : IAsyncDisposable
         await UntilAsync(() => _cluster.Synced);
     }
 
-    private Task AgeTo(TimeSpan age, Func<bool> reached)
+    /// <summary>
+    /// In steps: a watch that is just about to set its timer when the clock is turned sets it too late, by the size of the step.
+    /// </summary>
+    private async Task AgeTo(TimeSpan age, Func<bool> reached)
     {
-        _time.Advance(age - _simulated.Age);
-        return UntilAsync(reached);
+        while (_simulated.Age < age)
+        {
+            _worldTime.Advance(Step);
+            await Task.Yield();
+        }
+
+        _time.Advance(PublishInterval);
+        await UntilAsync(reached);
     }
 
-    /// <summary>Turns the clock on a little whenever the publisher pauses, so that it publishes what else has come.</summary>
+    /// <summary>
+    /// Ends the publisher's pauses, so that it publishes what else has come. If nothing comes for a while, a watch has a timer that was set
+    /// too late: then the world goes a step on.
+    /// </summary>
     private async Task UntilAsync(Func<bool> reached)
     {
+        Task<TimeSpan> pause = _time.NextTimerAsync(PublishInterval, PublishInterval);
         while (!reached())
         {
-            await _time.NextTimerAsync(PublishInterval, PublishInterval);
+            try
+            {
+                await pause.WaitAsync(TimeSpan.FromMilliseconds(300), TestContext.Current.CancellationToken);
+            }
+            catch (TimeoutException)
+            {
+                _worldTime.Advance(Step);
+                _time.Advance(PublishInterval);
+                continue;
+            }
+
+            pause = _time.NextTimerAsync(PublishInterval, PublishInterval);
             if (!reached())
             {
                 _time.Advance(PublishInterval);

@@ -8,11 +8,7 @@ using SmiMetrics.Kubernetes;
 
 namespace SmiMetrics.Tests.Kubernetes;
 
-/// <summary>Alone, because it measures the memory of the process.</summary>
-[CollectionDefinition(nameof(LargeClusterTests), DisableParallelization = true)]
-public sealed class MeasuredAlone;
-
-[Collection(nameof(LargeClusterTests))]
+[Collection(nameof(HeldMemory))]
 public sealed class LargeClusterTests(ITestOutputHelper output)
 {
     private const int Pods = 10_000;
@@ -36,7 +32,7 @@ public sealed class LargeClusterTests(ITestOutputHelper output)
         using LargeApiServer server = new();
         using KubernetesApi api = KubernetesApi.Over(server);
         using ClusterInformer informer = new(api, cluster, TimeSpan.FromHours(1), TimeProvider.System, log, new KubernetesMetrics(meters));
-        long before = GC.GetTotalMemory(forceFullCollection: true);
+        long before = await HeldMemory.SettledAsync();
         long started = Stopwatch.GetTimestamp();
 
         await informer.StartAsync(TestContext.Current.CancellationToken);
@@ -60,7 +56,7 @@ public sealed class LargeClusterTests(ITestOutputHelper output)
             }
         }
 
-        long kept = GC.GetTotalMemory(forceFullCollection: true) - before;
+        long kept = await HeldMemory.SettledAsync() - before;
         Assert.Empty(log.Lines);
         Assert.Equal(Pods, snapshot.List(ResourceKind.Pod, null).Count);
         Assert.Equal(ReplicaSets, snapshot.List(ResourceKind.ReplicaSet, null).Count);

@@ -273,7 +273,8 @@ internal sealed class SeriesTable(ScrapeTarget target, SeriesSelection selection
         _shared.Clear();
         for (int slot = 0; slot < _count; slot++)
         {
-            if (_lastSeen[slot] < _oldest)
+            // One that is back after a long time is on this very page.
+            if (_lastSeen[slot] < _oldest && double.IsNaN(_seen[slot]))
             {
                 freed.Add(slot);
                 _free.Push(slot);

@@ -251,6 +251,22 @@ public sealed class TargetSeriesTests
     }
 
     [Fact]
+    public void A_series_that_is_back_after_a_long_time_does_not_lose_its_slot_to_a_new_one()
+    {
+        TargetSeries target = ScrapedPages.Target(retention: TimeSpan.FromSeconds(25));
+        target.Scrape(0, ScrapedPages.Responses("a", 100));
+        for (int time = 10; time <= 50; time += 10)
+        {
+            target.Scrape(time, "");
+        }
+
+        Assert.Equal(new PageCounts(2, 0, 0), target.Scrape(60, ScrapedPages.Responses("a", 200) + ScrapedPages.Responses("b", 7)));
+        target.Scrape(70, ScrapedPages.Responses("a", 201) + ScrapedPages.Responses("b", 9));
+        Assert.Equal(2, target.State.Series.Length);
+        Assert.Equal([": 3"], target.Increase("response_total", 10.001, 70));
+    }
+
+    [Fact]
     public void A_target_may_not_show_more_series_than_anybody_needs()
     {
         TargetSeries target = ScrapedPages.Target();

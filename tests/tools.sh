@@ -88,14 +88,20 @@ unpack() {
   rm -rf "$work"
 }
 
-# get_program SUITE PACKAGE PATH-IN-PACKAGE: a program that needs nothing but libc.
-get_program() {
-  local name=${3##*/} folder
-  have "$name" && return
-  say "Getting $name (Debian package $2, $1)"
+# get_programs SUITE PACKAGE PATH-IN-PACKAGE...: programs that need nothing but libc.
+get_programs() {
+  local suite=$1 package=$2 folder path missing=()
+  shift 2
+  for path in "$@"; do
+    have "${path##*/}" || missing+=("$path")
+  done
+  [ "${#missing[@]}" -gt 0 ] || return 0
+  say "Getting ${missing[*]##*/} (Debian package $package, $suite)"
   folder=$(mktemp -d "$TOOLS/get.XXXXXX")
-  unpack "$1" "$folder" "$2"
-  install -m 755 "$folder/$3" "$TOOLS/$name"
+  unpack "$suite" "$folder" "$package"
+  for path in "${missing[@]}"; do
+    install -m 755 "$folder/$path" "$TOOLS/${path##*/}"
+  done
   rm -rf "$folder"
 }
 
@@ -125,10 +131,10 @@ get_tools() {
   # shellcheck source=/dev/null
   codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-sid}")
   command -v openssl >/dev/null || install_packages openssl
-  get_program "$codename" prometheus usr/bin/prometheus
-  get_program "$codename" etcd-server usr/bin/etcd
+  get_programs "$codename" prometheus usr/bin/prometheus usr/bin/promtool
+  get_programs "$codename" etcd-server usr/bin/etcd
   # bookworm's kubectl is older than anybody's.
-  get_program sid kubectl usr/bin/kubectl
+  get_programs sid kubectl usr/bin/kubectl
   get_control_plane
 }
 

@@ -105,7 +105,7 @@ public sealed class DisruptionTests(World world) : WorldTest(world)
     }
 
     private Task CreateDeploymentAsync(string name) => new ClusterContent(World.ControlPlane.Api).WriteAsync(
-        new Workload("Deployment", "shop", name, podCount: 1, number: 240, meshed: false), Token);
+        new Workload("Deployment", "shop", name, podCount: 1, number: 240, meshed: false), sidecar: null, Token);
 
     private static Task AppearsAsync(string name, SmiMetricsServer server, Func<string, Task<HttpAnswer>> get) => Eventually.SucceedsAsync(
         $"{name} appears",

@@ -142,7 +142,8 @@ public sealed class World : IAsyncLifetime
     private async Task StartAsync(Programs programs, CancellationToken cancellationToken)
     {
         _workspace = new Workspace();
-        _mesh = await SimulatedMesh.StartAsync([new LinkerdSimulation(Linkerd.Topology), new IstioSimulation(Istio.Topology)], cancellationToken);
+        IMeshSimulation[] meshes = [new LinkerdSimulation(Linkerd.Topology), new IstioSimulation(Istio.Topology)];
+        _mesh = await SimulatedMesh.StartAsync(meshes, cancellationToken);
         // At once: its first window fills while the control plane starts.
         Task<PrometheusServer> prometheus = PrometheusServer.StartAsync(programs.Prometheus, _workspace, _mesh, cancellationToken);
         _controlPlane = await ControlPlane.StartAsync(_workspace, programs.ControlPlane, cancellationToken);
@@ -150,8 +151,17 @@ public sealed class World : IAsyncLifetime
         _admin = KubectlWith(_controlPlane.Admin);
         ServerKubeconfig = ServerKubeconfigAt(null);
         ClusterContent content = new(_controlPlane.Api);
-        await content.WriteAsync([Linkerd.Topology, Istio.Topology], cancellationToken);
-        await content.WritePodAsync(Istio.Topology.First, "waypoint", Topology.Nodes[0], "10.1.250.1", [], null, cancellationToken);
+        await content.WriteAsync(meshes, cancellationToken);
+        Sidecar waypoint = IstioSimulation.WaypointSidecar;
+        await content.WritePodAsync(
+            Istio.Topology.First,
+            IstioSimulation.Waypoint,
+            Topology.Nodes[0],
+            IstioSimulation.WaypointIp,
+            waypoint.PodLabels,
+            waypoint,
+            owner: null,
+            cancellationToken);
         _installation = await Installation.ApplyAsync(_workspace, _controlPlane, _admin, cancellationToken);
     }
 }

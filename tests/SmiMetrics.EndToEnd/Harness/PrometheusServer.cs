@@ -120,11 +120,11 @@ internal sealed class PrometheusServer : IAsyncDisposable
         static string LabelName(string key) => string.Concat(key.Select(letter => char.IsAsciiLetterOrDigit(letter) ? letter : '_'));
         return JsonSerializer.Serialize(targets.Select(target => new
         {
-            targets = new[] { target.Instance },
+            targets = new[] { target.Url.Authority },
             labels = new Dictionary<string, string>(
                 target.PodLabels.Select(label => KeyValuePair.Create($"__meta_kubernetes_pod_label_{LabelName(label.Key)}", label.Value)))
             {
-                ["__metrics_path__"] = target.Path,
+                ["__metrics_path__"] = target.Url.AbsolutePath,
                 ["__meta_kubernetes_namespace"] = target.Namespace,
                 ["__meta_kubernetes_pod_name"] = target.Pod,
                 ["__meta_kubernetes_pod_node_name"] = target.Node,
@@ -132,7 +132,7 @@ internal sealed class PrometheusServer : IAsyncDisposable
         }));
     }
 
-    // Every target is reached at the simulation's one address, while "instance" keeps the address that the real job would have.
+    // As in a cluster, only that the pod network is behind a proxy.
     private static string Configuration(SimulatedMesh mesh) => $$"""
         global:
           scrape_interval: {{ScrapeInterval.TotalSeconds:0}}s
@@ -140,9 +140,8 @@ internal sealed class PrometheusServer : IAsyncDisposable
         scrape_configs:
         - job_name: linkerd-proxy
           file_sd_configs: [files: [linkerd-proxy.json]]
+          proxy_url: {{mesh.ProxyUrl}}
           relabel_configs:
-          - {source_labels: [__address__], target_label: instance}
-          - {target_label: __address__, replacement: "{{mesh.Address}}"}
           - {source_labels: [__meta_kubernetes_namespace], target_label: namespace}
           - {source_labels: [__meta_kubernetes_pod_name], target_label: pod}
           # "job" is the scrape job's name.
@@ -153,11 +152,10 @@ internal sealed class PrometheusServer : IAsyncDisposable
           - {action: labelmap, regex: __meta_kubernetes_pod_label_linkerd_io_(.+)}
           - {action: labeldrop, regex: __meta_kubernetes_pod_label_linkerd_io_(.+)}
           - {action: labelmap, regex: __meta_kubernetes_pod_label_(.+)}
-        - job_name: kubernetes-pods
-          file_sd_configs: [files: [kubernetes-pods.json]]
+        - job_name: envoy-stats
+          file_sd_configs: [files: [envoy-stats.json]]
+          proxy_url: {{mesh.ProxyUrl}}
           relabel_configs:
-          - {source_labels: [__address__], target_label: instance}
-          - {target_label: __address__, replacement: "{{mesh.Address}}"}
           - {action: labelmap, regex: __meta_kubernetes_pod_label_(.+)}
           - {source_labels: [__meta_kubernetes_namespace], target_label: namespace}
           - {source_labels: [__meta_kubernetes_pod_name], target_label: pod}

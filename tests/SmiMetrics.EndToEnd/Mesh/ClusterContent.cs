@@ -5,32 +5,37 @@ namespace SmiMetrics.EndToEnd.Mesh;
 
 /// <summary>
 /// Writes the workloads of the topologies into a cluster as its controllers would: no controllers run, so ReplicaSets, Pods,
-/// EndpointSlices and their owner references are written here, with the UIDs that kube-apiserver gave.
+/// EndpointSlices and their owner references are written here, with the UIDs that kube-apiserver gave. No injector runs either: the
+/// proxies' containers and labels are written into the pods, and only there. As plain containers: kube-apiserver 1.20 knows no native
+/// sidecars, it drops the <c>restartPolicy</c> that makes an init container one.
 /// </summary>
 internal sealed class ClusterContent(KubeApi api)
 {
-    public async Task WriteAsync(IReadOnlyList<Topology> topologies, CancellationToken cancellationToken)
+    public async Task WriteAsync(IReadOnlyList<IMeshSimulation> meshes, CancellationToken cancellationToken)
     {
         foreach (string node in Topology.Nodes)
         {
             await api.CreateAsync("/api/v1/nodes", new JsonObject { ["metadata"] = new JsonObject { ["name"] = node } }, cancellationToken);
         }
 
-        IEnumerable<Workload> workloads = topologies.SelectMany(topology => topology.Workloads);
-        foreach (string @namespace in workloads.Select(workload => workload.Namespace).Distinct())
+        foreach (string @namespace in meshes.SelectMany(mesh => mesh.Topology.Workloads).Select(workload => workload.Namespace).Distinct())
         {
             await api.CreateAsync("/api/v1/namespaces", new JsonObject { ["metadata"] = new JsonObject { ["name"] = @namespace } }, cancellationToken);
         }
 
-        await Parallel.ForEachAsync(workloads, cancellationToken, async (workload, token) => await WriteAsync(workload, token));
         await Parallel.ForEachAsync(
-            topologies.SelectMany(topology => topology.Services),
+            meshes.SelectMany(mesh => mesh.Topology.Workloads, (mesh, workload) => (mesh, workload)),
+            cancellationToken,
+            async (one, token) => await WriteAsync(one.workload, one.workload.Meshed ? one.mesh.SidecarOf(one.workload) : null, token));
+        await Parallel.ForEachAsync(
+            meshes.SelectMany(mesh => mesh.Topology.Services),
             cancellationToken,
             async (service, token) => await WriteServiceAsync(service.Namespace, service.Name, service.Workload, token));
     }
 
     /// <summary>Creates a workload with its pods.</summary>
-    public async Task WriteAsync(Workload workload, CancellationToken cancellationToken)
+    /// <param name="sidecar">The proxy in its pods; null when it is not meshed.</param>
+    public async Task WriteAsync(Workload workload, Sidecar? sidecar, CancellationToken cancellationToken)
     {
         JsonNode owner = await CreateAsync(workload.Kind, workload.Namespace, workload.Name, Spec(workload), null, cancellationToken);
         if (workload.Kind == "Deployment")
@@ -44,16 +49,34 @@ internal sealed class ClusterContent(KubeApi api)
 
         foreach (SimulatedPod pod in workload.Pods)
         {
-            await WritePodAsync(workload.Namespace, pod.Name, pod.Node, pod.Ip, Labels(workload), owner, cancellationToken);
+            await WritePodAsync(workload.Namespace, pod.Name, pod.Node, pod.Ip, sidecar?.PodLabels ?? workload.PodLabels, sidecar, owner, cancellationToken);
         }
     }
 
     /// <summary>Creates a running pod.</summary>
     public async Task WritePodAsync(
-        string @namespace, string name, string node, string ip, JsonObject labels, JsonNode? owner, CancellationToken cancellationToken)
+        string @namespace,
+        string name,
+        string node,
+        string ip,
+        IReadOnlyDictionary<string, string> labels,
+        Sidecar? sidecar,
+        JsonNode? owner,
+        CancellationToken cancellationToken)
     {
-        JsonObject spec = new() { ["nodeName"] = node, ["containers"] = Containers() };
-        await CreateAsync("Pod", @namespace, name, spec, owner, cancellationToken, labels);
+        JsonArray containers = Containers();
+        if (sidecar is not null)
+        {
+            containers.Add(new JsonObject
+            {
+                ["name"] = sidecar.Container,
+                ["image"] = $"example/{sidecar.Container}:1",
+                ["ports"] = new JsonArray(new JsonObject { ["name"] = sidecar.PortName, ["containerPort"] = sidecar.Port }),
+            });
+        }
+
+        JsonObject spec = new() { ["nodeName"] = node, ["containers"] = containers };
+        await CreateAsync("Pod", @namespace, name, spec, owner, cancellationToken, Json(labels));
         JsonObject status = new()
         {
             ["phase"] = "Running",
@@ -68,7 +91,7 @@ internal sealed class ClusterContent(KubeApi api)
     {
         JsonObject spec = new()
         {
-            ["selector"] = Selector(workload),
+            ["selector"] = Json(workload.Selector),
             ["ports"] = new JsonArray(new JsonObject { ["port"] = 8080 }),
         };
         JsonNode service = await CreateAsync("Service", @namespace, name, spec, null, cancellationToken);
@@ -125,39 +148,28 @@ internal sealed class ClusterContent(KubeApi api)
     {
         "Job" => JobSpec(workload),
         "CronJob" => new JsonObject { ["schedule"] = "0 * * * *", ["jobTemplate"] = new JsonObject { ["spec"] = JobSpec(workload) } },
-        "ReplicationController" => new JsonObject { ["selector"] = Selector(workload), ["template"] = Template(workload, "Always") },
+        "ReplicationController" => new JsonObject { ["selector"] = Json(workload.Selector), ["template"] = Template(workload, "Always") },
         "StatefulSet" => new JsonObject
         {
-            ["selector"] = new JsonObject { ["matchLabels"] = Selector(workload) },
+            ["selector"] = new JsonObject { ["matchLabels"] = Json(workload.Selector) },
             ["serviceName"] = workload.Name,
             ["template"] = Template(workload, "Always"),
         },
-        _ => new JsonObject { ["selector"] = new JsonObject { ["matchLabels"] = Selector(workload) }, ["template"] = Template(workload, "Always") },
+        _ => new JsonObject { ["selector"] = new JsonObject { ["matchLabels"] = Json(workload.Selector) }, ["template"] = Template(workload, "Always") },
     };
 
     private static JsonObject JobSpec(Workload workload) => new() { ["template"] = Template(workload, "Never") };
 
     private static JsonObject Template(Workload workload, string restartPolicy) => new()
     {
-        ["metadata"] = new JsonObject { ["labels"] = Labels(workload) },
+        ["metadata"] = new JsonObject { ["labels"] = Json(workload.PodLabels) },
         ["spec"] = new JsonObject { ["restartPolicy"] = restartPolicy, ["containers"] = Containers() },
     };
 
     private static JsonArray Containers() => new(new JsonObject { ["name"] = "main", ["image"] = "example/main:1" });
 
-    // The kind too: two workloads of one name must not take each other's pods.
-    private static JsonObject Selector(Workload workload) => new() { ["app"] = workload.Name, ["kind"] = workload.Kind };
-
-    private static JsonObject Labels(Workload workload)
-    {
-        JsonObject labels = Selector(workload);
-        if (workload.Kind == "Deployment")
-        {
-            labels["pod-template-hash"] = workload.TemplateHash;
-        }
-
-        return labels;
-    }
+    private static JsonObject Json(IReadOnlyDictionary<string, string> labels) =>
+        new(labels.Select(label => KeyValuePair.Create(label.Key, (JsonNode?)label.Value)));
 
     // The versions of kube-apiserver 1.20.
     private static string ApiVersion(string kind) => kind switch

@@ -6,6 +6,11 @@ namespace SmiMetrics.EndToEnd.Mesh;
 /// </summary>
 internal sealed class IstioSimulation(Topology topology) : IMeshSimulation
 {
+    /// <summary>The pod of an ambient waypoint, in the topology's first namespace.</summary>
+    public const string Waypoint = "waypoint";
+
+    public const string WaypointIp = "10.1.250.1";
+
     private const string Unknown = "unknown";
 
     private static readonly string[] Bounds =
@@ -14,13 +19,20 @@ internal sealed class IstioSimulation(Topology topology) : IMeshSimulation
         "1800000", "3600000",
     ];
 
+    public static Sidecar WaypointSidecar { get; } = Envoy(new() { ["gateway.networking.k8s.io/gateway-name"] = Waypoint }, Waypoint);
+
+    public Topology Topology { get; } = topology;
+
+    public Sidecar SidecarOf(Workload workload) =>
+        Envoy(new(workload.PodLabels) { ["security.istio.io/tlsMode"] = "istio" }, workload.Name);
+
     public IEnumerable<(ScrapeTarget Target, ProxyPage Page)> Proxies()
     {
-        foreach (SimulatedPod pod in topology.MeshedPods)
+        foreach (SimulatedPod pod in Topology.MeshedPods)
         {
             ProxyPage page = new(pod.Workload.Restarting);
             AddPassthrough(page, pod.Workload);
-            foreach (Flow flow in topology.Flows)
+            foreach (Flow flow in Topology.Flows)
             {
                 if (flow.To == pod.Workload)
                 {
@@ -33,44 +45,39 @@ internal sealed class IstioSimulation(Topology topology) : IMeshSimulation
                 }
             }
 
-            if (pod.Workload == topology.Idle)
+            if (pod.Workload == Topology.Idle)
             {
-                string labels = Labels("destination", topology.Flows[0].From, topology.Idle, "idle", new Reply(1, "200", false));
+                string labels = Labels("destination", Topology.Flows[0].From, Topology.Idle, "idle", new Reply(1, "200", false));
                 page.Stopped("istio_requests_total", labels, 4711);
             }
 
-            yield return (Target(pod.Workload.Namespace, pod.Workload.Name, pod.Name, pod.Ip, pod.Node), page);
+            yield return (Target(SidecarOf(pod.Workload), pod.Workload.Namespace, pod.Name, pod.Ip, pod.Node), page);
         }
 
-        yield return Waypoint();
+        yield return WaypointProxy();
     }
 
     // An ambient waypoint on the way reports the requests a third time.
-    private (ScrapeTarget Target, ProxyPage Page) Waypoint()
+    private (ScrapeTarget Target, ProxyPage Page) WaypointProxy()
     {
         ProxyPage page = new(restarts: false);
-        foreach (Flow flow in topology.Flows.Where(flow => flow.To.Name == "api"))
+        foreach (Flow flow in Topology.Flows.Where(flow => flow.To.Name == "api"))
         {
             Add(page, "waypoint", flow, flow.PerSecond);
         }
 
-        return (Target(topology.First, "waypoint", "waypoint", "10.1.250.1", Topology.Nodes[0]), page);
+        return (Target(WaypointSidecar, Topology.First, Waypoint, WaypointIp, Topology.Nodes[0]), page);
     }
 
-    private static ScrapeTarget Target(string @namespace, string app, string pod, string ip, string node) => new(
-        "kubernetes-pods",
-        $"/istio/{@namespace}/{pod}/metrics",
-        $"{ip}:15020",
-        @namespace,
-        pod,
-        node,
-        new Dictionary<string, string>
-        {
-            ["app"] = app,
-            ["security.istio.io/tlsMode"] = "istio",
-            ["service.istio.io/canonical-name"] = app,
-            ["service.istio.io/canonical-revision"] = "latest",
-        });
+    private static ScrapeTarget Target(Sidecar sidecar, string @namespace, string pod, string ip, string node) =>
+        new("envoy-stats", sidecar.UrlAt(ip), @namespace, pod, node, sidecar.PodLabels);
+
+    private static Sidecar Envoy(Dictionary<string, string> labels, string name)
+    {
+        labels["service.istio.io/canonical-name"] = name;
+        labels["service.istio.io/canonical-revision"] = "latest";
+        return new Sidecar("istio-proxy", "http-envoy-prom", 15090, "/stats/prometheus", labels);
+    }
 
     private static void Add(ProxyPage page, string reporter, Flow flow, double perSecond)
     {

@@ -20,13 +20,27 @@ internal sealed class LinkerdSimulation(Topology topology) : IMeshSimulation
         _ => workload.Kind.ToLowerInvariant(),
     };
 
+    public Topology Topology { get; } = topology;
+
+    public Sidecar SidecarOf(Workload workload) => new(
+        "linkerd-proxy",
+        "linkerd-admin",
+        4191,
+        "/metrics",
+        new Dictionary<string, string>(workload.PodLabels)
+        {
+            ["linkerd.io/control-plane-ns"] = "linkerd",
+            [$"linkerd.io/proxy-{workload.Kind.ToLowerInvariant()}"] = workload.Name,
+            ["linkerd.io/workload-ns"] = workload.Namespace,
+        });
+
     public IEnumerable<(ScrapeTarget Target, ProxyPage Page)> Proxies()
     {
-        foreach (SimulatedPod pod in topology.MeshedPods)
+        foreach (SimulatedPod pod in Topology.MeshedPods)
         {
             ProxyPage page = new(pod.Workload.Restarting);
             AddUncounted(page, pod);
-            foreach (Flow flow in topology.Flows)
+            foreach (Flow flow in Topology.Flows)
             {
                 if (flow.To == pod.Workload)
                 {
@@ -42,7 +56,7 @@ internal sealed class LinkerdSimulation(Topology topology) : IMeshSimulation
                 }
             }
 
-            if (pod.Workload == topology.Idle)
+            if (pod.Workload == Topology.Idle)
             {
                 page.Stopped("response_total", $"{InboundTarget(pod, "8080")},tls=\"true\",status_code=\"200\",classification=\"success\"", 4711);
             }
@@ -51,23 +65,10 @@ internal sealed class LinkerdSimulation(Topology topology) : IMeshSimulation
         }
     }
 
-    private static ScrapeTarget Target(SimulatedPod pod)
+    private ScrapeTarget Target(SimulatedPod pod)
     {
-        Workload workload = pod.Workload;
-        Dictionary<string, string> labels = new()
-        {
-            ["app"] = workload.Name,
-            ["linkerd.io/control-plane-ns"] = "linkerd",
-            [$"linkerd.io/proxy-{workload.Kind.ToLowerInvariant()}"] = workload.Name,
-            ["linkerd.io/workload-ns"] = workload.Namespace,
-        };
-        if (workload.Kind == "Deployment")
-        {
-            labels["pod-template-hash"] = workload.TemplateHash;
-        }
-
-        return new ScrapeTarget(
-            "linkerd-proxy", $"/linkerd/{workload.Namespace}/{pod.Name}/metrics", $"{pod.Ip}:4191", workload.Namespace, pod.Name, pod.Node, labels);
+        Sidecar sidecar = SidecarOf(pod.Workload);
+        return new ScrapeTarget("linkerd-proxy", sidecar.UrlAt(pod.Ip), pod.Workload.Namespace, pod.Name, pod.Node, sidecar.PodLabels);
     }
 
     private static void AddInbound(ProxyPage page, SimulatedPod pod, Flow flow)

@@ -19,13 +19,12 @@ internal sealed class ProxyPage
     private readonly Dictionary<string, long> _constants = [];
     private readonly bool _restarts;
     private readonly Lock _gate = new();
-    private double _ageAtBirth = AgeAtStart;
-    private long _born = Stopwatch.GetTimestamp();
-    private int _scrapes;
+    private readonly long _begun = Stopwatch.GetTimestamp();
+    private readonly Dictionary<string, Life> _lives = [];
 
     /// <param name="restarts">
     /// Whether the proxy starts anew after every seventh scrape: right after it, so that no request falls between the last scrape of
-    /// one life and the start of the next.
+    /// one life and the start of the next. That moment is another for every scraper, so each sees lives of its own.
     /// </param>
     public ProxyPage(bool restarts)
     {
@@ -59,11 +58,13 @@ internal sealed class ProxyPage
     }
 
     /// <summary>The page as a scrape sees it now.</summary>
-    public string Render()
+    /// <param name="scraper">Tells one scraper from another.</param>
+    public string Render(string scraper)
     {
         lock (_gate)
         {
-            double age = _ageAtBirth + Stopwatch.GetElapsedTime(_born).TotalSeconds;
+            Life life = _lives.GetValueOrDefault(scraper, new Life(AgeAtStart, _begun, 0));
+            double age = life.AgeAtBirth + Stopwatch.GetElapsedTime(life.Born).TotalSeconds;
             StringBuilder page = new();
             foreach ((string family, SortedDictionary<string, double> series) in _families)
             {
@@ -75,9 +76,11 @@ internal sealed class ProxyPage
                 }
             }
 
-            if (_restarts && ++_scrapes % ScrapesBetweenRestarts == 0)
+            if (_restarts)
             {
-                (_ageAtBirth, _born) = (0, Stopwatch.GetTimestamp());
+                _lives[scraper] = life.Scrapes + 1 < ScrapesBetweenRestarts
+                    ? life with { Scrapes = life.Scrapes + 1 }
+                    : new Life(AgeAtBirth: 0, Stopwatch.GetTimestamp(), Scrapes: 0);
             }
 
             return page.ToString();
@@ -94,4 +97,7 @@ internal sealed class ProxyPage
 
         series[line] = series.GetValueOrDefault(line) + perSecond;
     }
+
+    /// <param name="Scrapes">That it has seen so far.</param>
+    private readonly record struct Life(double AgeAtBirth, long Born, int Scrapes);
 }

@@ -1,51 +1,92 @@
+using System.Collections.Concurrent;
+using System.Net;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
 using SmiMetrics.EndToEnd.Harness;
 
 namespace SmiMetrics.EndToEnd.Mesh;
 
 /// <summary>A proxy for Prometheus to scrape.</summary>
 /// <param name="Job">The scrape job that the mesh's own Prometheus configuration has for it.</param>
-/// <param name="Instance">The address that the scrape job would see.</param>
+/// <param name="Url">The page, at the pod's own address.</param>
 /// <param name="PodLabels">The Kubernetes labels of its pod.</param>
 internal sealed record ScrapeTarget(
-    string Job, string Path, string Instance, string Namespace, string Pod, string Node, IReadOnlyDictionary<string, string> PodLabels);
+    string Job, Uri Url, string Namespace, string Pod, string Node, IReadOnlyDictionary<string, string> PodLabels);
+
+/// <summary>The proxy that a mesh's injector adds to a pod.</summary>
+/// <param name="Container">The proxy's container.</param>
+/// <param name="PortName">The name of the port that shows <paramref name="Path"/>.</param>
+/// <param name="PodLabels">All labels of a pod that has it.</param>
+internal sealed record Sidecar(string Container, string PortName, int Port, string Path, IReadOnlyDictionary<string, string> PodLabels)
+{
+    /// <summary>The proxy's page in a pod of this address.</summary>
+    public Uri UrlAt(string podIp) => new($"http://{podIp}:{Port}{Path}");
+}
 
 /// <summary>What a mesh is, as far as the tests simulate it.</summary>
 internal interface IMeshSimulation
 {
+    Topology Topology { get; }
+
+    /// <summary>The proxy in the pods of a meshed workload.</summary>
+    Sidecar SidecarOf(Workload workload);
+
     IEnumerable<(ScrapeTarget Target, ProxyPage Page)> Proxies();
 }
 
-/// <summary>One HTTP server with the metrics pages of all proxies of all meshes.</summary>
+/// <summary>
+/// The pod network, as far as scrapers see it: one HTTP forward proxy on 127.0.0.1 that shows the pages of all proxies of all meshes at
+/// their pods' own addresses (<c>GET http://10.1.0.1:4191/metrics</c>).
+/// </summary>
 internal sealed class SimulatedMesh : IAsyncDisposable
 {
-    private readonly WebApplication _server;
+    private readonly WebApplication _server = LoopbackServer.Create();
+    private readonly ConcurrentDictionary<string, ProxyPage> _pages = new();
 
-    private SimulatedMesh(WebApplication server, IReadOnlyList<ScrapeTarget> targets)
+    private SimulatedMesh(IReadOnlyList<(ScrapeTarget Target, ProxyPage Page)> proxies)
     {
-        _server = server;
-        Targets = targets;
+        Targets = [.. proxies.Select(proxy => proxy.Target)];
+        foreach ((ScrapeTarget target, ProxyPage page) in proxies)
+        {
+            Show(target.Url, page);
+        }
+
+        _server.Run(AnswerAsync);
     }
 
+    /// <summary>The proxies that are there from the start.</summary>
     public IReadOnlyList<ScrapeTarget> Targets { get; }
 
-    /// <summary>Host and port.</summary>
-    public string Address => _server.Address().Authority;
+    /// <summary>What scrapers are given as their HTTP proxy.</summary>
+    public string ProxyUrl => _server.Address().GetLeftPart(UriPartial.Authority);
 
     public static async Task<SimulatedMesh> StartAsync(IEnumerable<IMeshSimulation> meshes, CancellationToken cancellationToken)
     {
-        WebApplication server = LoopbackServer.Create();
-        List<ScrapeTarget> targets = [];
-        foreach ((ScrapeTarget target, ProxyPage page) in meshes.SelectMany(mesh => mesh.Proxies()))
-        {
-            targets.Add(target);
-            server.MapGet(target.Path, () => Results.Text(page.Render(), "text/plain; version=0.0.4"));
-        }
-
-        await server.StartAsync(cancellationToken);
-        return new SimulatedMesh(server, targets);
+        SimulatedMesh mesh = new([.. meshes.SelectMany(simulation => simulation.Proxies())]);
+        await mesh._server.StartAsync(cancellationToken);
+        return mesh;
     }
 
+    /// <summary>Makes a page reachable.</summary>
+    public void Show(Uri url, ProxyPage page) => _pages[url.AbsoluteUri] = page;
+
+    /// <summary>From now on there is nobody at this address.</summary>
+    public void Hide(Uri url) => _pages.TryRemove(url.AbsoluteUri, out _);
+
     public ValueTask DisposeAsync() => _server.DisposeAsync();
+
+    private async Task AnswerAsync(HttpContext context)
+    {
+        // The whole URL: a forward proxy's requests are in absolute form (RFC 9112, section 3.2.2).
+        string url = context.Features.Get<IHttpRequestFeature>()!.RawTarget;
+        if (!_pages.TryGetValue(url, out ProxyPage? page))
+        {
+            context.Response.StatusCode = (int)HttpStatusCode.BadGateway;
+            return;
+        }
+
+        context.Response.ContentType = "text/plain; version=0.0.4";
+        await context.Response.WriteAsync(page.Render(context.Request.Headers.UserAgent.ToString()), context.RequestAborted);
+    }
 }

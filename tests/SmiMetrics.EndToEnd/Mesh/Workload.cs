@@ -32,6 +32,14 @@ internal sealed class Workload(string kind, string @namespace, string name, int 
     /// <summary>The Job that a CronJob has made.</summary>
     public string ScheduledJob => Name + ScheduledRun;
 
+    /// <summary>Selects its pods. The kind too: two workloads of one name must not take each other's.</summary>
+    public IReadOnlyDictionary<string, string> Selector => new Dictionary<string, string> { ["app"] = Name, ["kind"] = Kind };
+
+    /// <summary>What its controller labels its pods with.</summary>
+    public IReadOnlyDictionary<string, string> PodLabels => Kind == "Deployment"
+        ? new Dictionary<string, string>(Selector) { ["pod-template-hash"] = TemplateHash }
+        : Selector;
+
     public IReadOnlyList<SimulatedPod> Pods => field ??= [.. Enumerable.Range(0, podCount).Select(Pod)];
 
     public override string ToString() => $"{Kind} {Namespace}/{Name}";

@@ -88,20 +88,14 @@ unpack() {
   rm -rf "$work"
 }
 
-# get_programs SUITE PACKAGE PATH-IN-PACKAGE...: programs that need nothing but libc.
-get_programs() {
-  local suite=$1 package=$2 folder path missing=()
-  shift 2
-  for path in "$@"; do
-    have "${path##*/}" || missing+=("$path")
-  done
-  [ "${#missing[@]}" -gt 0 ] || return 0
-  say "Getting ${missing[*]##*/} (Debian package $package, $suite)"
+# get_program SUITE PACKAGE PATH-IN-PACKAGE: a program that needs nothing but libc.
+get_program() {
+  local name=${3##*/} folder
+  have "$name" && return
+  say "Getting $name (Debian package $2, $1)"
   folder=$(mktemp -d "$TOOLS/get.XXXXXX")
-  unpack "$suite" "$folder" "$package"
-  for path in "${missing[@]}"; do
-    install -m 755 "$folder/$path" "$TOOLS/${path##*/}"
-  done
+  unpack "$1" "$folder" "$2"
+  install -m 755 "$folder/$3" "$TOOLS/$name"
   rm -rf "$folder"
 }
 
@@ -131,10 +125,11 @@ get_tools() {
   # shellcheck source=/dev/null
   codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-sid}")
   command -v openssl >/dev/null || install_packages openssl
-  get_programs "$codename" prometheus usr/bin/prometheus usr/bin/promtool
-  get_programs "$codename" etcd-server usr/bin/etcd
-  # bookworm's kubectl is older than anybody's.
-  get_programs sid kubectl usr/bin/kubectl
+  get_program "$codename" etcd-server usr/bin/etcd
+  # bookworm's are older than anybody's: Prometheus 3 has windows that are open on the left, and extrapolates otherwise at zero.
+  get_program sid prometheus usr/bin/prometheus
+  get_program sid promtool usr/bin/promtool
+  get_program sid kubectl usr/bin/kubectl
   get_control_plane
 }
 

@@ -28,7 +28,7 @@ public sealed class AccessTests(World world) : WorldTest(world)
     [InlineData("/nodes")]
     public async Task Bob_who_has_no_rights_reads_nothing(string path)
     {
-        KubectlOutcome outcome = await Kubectl("bob").GetRawAsync(Api + path, Token);
+        Outcome outcome = await Kubectl("bob").GetRawAsync(Api + path, Token);
         Assert.Equal(1, outcome.Status);
         Assert.Contains("Forbidden", outcome.Error, StringComparison.Ordinal);
     }
@@ -45,12 +45,12 @@ public sealed class AccessTests(World world) : WorldTest(world)
         })
         {
             // The controller that aggregates roles, and kube-apiserver's own watch of them, take a moment.
-            KubectlOutcome may = await Eventually.SucceedsAsync(
+            Outcome may = await Eventually.SucceedsAsync(
                 $"vera reads {path}",
                 TimeSpan.FromSeconds(20),
                 async token =>
                 {
-                    KubectlOutcome outcome = await vera.GetRawAsync(Api + path, token);
+                    Outcome outcome = await vera.GetRawAsync(Api + path, token);
                     _ = outcome.Text;
                     return outcome;
                 },
@@ -61,7 +61,7 @@ public sealed class AccessTests(World world) : WorldTest(world)
 
         foreach (string path in new[] { "/namespaces/billing/deployments/web", "/namespaces/billing/deployments", "/deployments", "/nodes", "/namespaces/billing" })
         {
-            KubectlOutcome mayNot = await vera.GetRawAsync(Api + path, Token);
+            Outcome mayNot = await vera.GetRawAsync(Api + path, Token);
             Assert.Contains("Forbidden", mayNot.Error, StringComparison.Ordinal);
         }
     }

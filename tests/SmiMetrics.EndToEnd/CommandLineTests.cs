@@ -1,6 +1,6 @@
-using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
+using SmiMetrics.EndToEnd.Harness;
 
 namespace SmiMetrics.EndToEnd;
 
@@ -51,28 +51,7 @@ public sealed class CommandLineTests(World world) : WorldTest(world)
 
     private async Task<(int Status, string Output, string Error)> RunAsync(params string[] arguments)
     {
-        ProcessStartInfo start = new(World.Server) { RedirectStandardOutput = true, RedirectStandardError = true };
-        foreach (string argument in arguments)
-        {
-            start.ArgumentList.Add(argument);
-        }
-
-        using Process process = Process.Start(start)!;
-        using CancellationTokenSource deadline = CancellationTokenSource.CreateLinkedTokenSource(Token);
-        deadline.CancelAfter(TimeSpan.FromSeconds(20));
-        try
-        {
-            Task<string> output = process.StandardOutput.ReadToEndAsync(deadline.Token);
-            Task<string> error = process.StandardError.ReadToEndAsync(deadline.Token);
-            await process.WaitForExitAsync(deadline.Token);
-            return (process.ExitCode, await output, await error);
-        }
-        finally
-        {
-            if (!process.HasExited)
-            {
-                process.Kill();
-            }
-        }
+        (_, int status, string output, string error) = await Command.RunAsync(World.Server, arguments, Token);
+        return (status, output, error);
     }
 }

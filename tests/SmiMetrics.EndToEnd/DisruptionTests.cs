@@ -61,7 +61,7 @@ public sealed class DisruptionTests(World world) : WorldTest(world)
             foreach (string path in new[] { $"{Deployments}/web", Deployments, $"{Deployments}/web/edges", $"{Api}/nodes" })
             {
                 long begun = Stopwatch.GetTimestamp();
-                KubectlOutcome outcome = await World.Admin.GetRawAsync(path, Token);
+                Outcome outcome = await World.Admin.GetRawAsync(path, Token);
                 Assert.True(Stopwatch.GetElapsedTime(begun) < Deadline, $"{path} took {Stopwatch.GetElapsedTime(begun)}");
                 Assert.Equal(1, outcome.Status);
                 Assert.Contains("ServiceUnavailable", outcome.Error, StringComparison.Ordinal);

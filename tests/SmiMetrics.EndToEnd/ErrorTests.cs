@@ -34,7 +34,7 @@ public sealed class ErrorTests(World world) : WorldTest(world)
             Assert.Equal($"{resource}.metrics.smi-spec.io \"{name}\" not found", answer.Json["message"]!.GetValue<string>());
         }
 
-        KubectlOutcome outcome = await World.Admin.GetRawAsync(Api + path, Token);
+        Outcome outcome = await World.Admin.GetRawAsync(Api + path, Token);
         Assert.Equal(1, outcome.Status);
         Assert.Contains("NotFound", outcome.Error, StringComparison.Ordinal);
     }
@@ -130,7 +130,7 @@ public sealed class ErrorTests(World world) : WorldTest(world)
     [Fact]
     public async Task Nothing_can_be_written()
     {
-        KubectlOutcome outcome = await World.Admin.RunAsync(Token, "delete", "--raw", $"{Deployments}/web");
+        Outcome outcome = await World.Admin.RunAsync(Token, "delete", "--raw", $"{Deployments}/web");
         Assert.Equal(1, outcome.Status);
         Assert.Contains("MethodNotAllowed", outcome.Error, StringComparison.Ordinal);
     }

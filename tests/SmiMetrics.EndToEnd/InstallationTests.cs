@@ -26,7 +26,7 @@ public sealed class InstallationTests(World world) : WorldTest(world)
     [InlineData("delete", "pods", false)]
     public async Task The_server_may_read_what_it_needs_and_nothing_else(string verb, string resource, bool may)
     {
-        KubectlOutcome outcome = await World.KubectlWith(World.ServerKubeconfig).RunAsync(Token, "auth", "can-i", verb, resource, "--all-namespaces");
+        Outcome outcome = await World.KubectlWith(World.ServerKubeconfig).RunAsync(Token, "auth", "can-i", verb, resource, "--all-namespaces");
         Assert.Equal(may ? "yes" : "no", outcome.Output.Trim());
     }
 

@@ -47,7 +47,9 @@ public sealed class World : IAsyncLifetime
     /// <summary>The kubeconfig of the identity that the installation gives the server.</summary>
     internal string ServerKubeconfig { get; private set; } = "";
 
-    internal string Server => _programs!.Server;
+    internal string Server => Programs.Server;
+
+    internal Programs Programs => _programs!;
 
     public async ValueTask InitializeAsync()
     {

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Text.Json.Nodes;
 
 namespace SmiMetrics.EndToEnd.Harness;
@@ -59,13 +58,14 @@ internal sealed class Installation
                 metadata: {name: smi-metrics, namespace: smi-metrics}
                 $patch: delete
             """);
-        KubectlOutcome outcome = await kubectl.RunAsync(cancellationToken, "apply", "-k", workspace.PathOf("install/overlay"));
+        Outcome outcome = await kubectl.RunAsync(cancellationToken, "apply", "-k", workspace.PathOf("install/overlay"));
         _ = outcome.Text;
         return new Installation(controlPlane, folder);
     }
 
     /// <summary>Makes or renews what lies in the folder's <c>tls</c>.</summary>
-    public static Task MakeCertificateAsync(string folder, CancellationToken cancellationToken) => RunAsync(Path.Combine(folder, "certificate.sh"), cancellationToken);
+    public static async Task MakeCertificateAsync(string folder, CancellationToken cancellationToken) =>
+        _ = (await Command.RunAsync(Path.Combine(folder, "certificate.sh"), [], cancellationToken)).Text;
 
     /// <summary>Points both APIServices to this server.</summary>
     public async Task RouteToAsync(SmiMetricsServer server, CancellationToken cancellationToken)
@@ -109,13 +109,4 @@ internal sealed class Installation
     };
 
     private static string PathOf(string version) => $"/apis/apiregistration.k8s.io/v1/apiservices/{version}.metrics.smi-spec.io";
-
-    private static async Task RunAsync(string script, CancellationToken cancellationToken)
-    {
-        using Process process = Process.Start(new ProcessStartInfo(script) { RedirectStandardOutput = true, RedirectStandardError = true })!;
-        Task<string> output = process.StandardOutput.ReadToEndAsync(cancellationToken);
-        string error = await process.StandardError.ReadToEndAsync(cancellationToken);
-        await process.WaitForExitAsync(cancellationToken);
-        Assert.True(process.ExitCode == 0, $"{script}: status {process.ExitCode}\n{await output}{error}");
-    }
 }

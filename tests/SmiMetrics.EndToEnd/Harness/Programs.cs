@@ -7,7 +7,7 @@ internal sealed record ControlPlanePrograms(string Etcd, string ApiServer, strin
 /// The programs that the tests run, none of them ours but the server. <c>$KUBEBUILDER_ASSETS</c> is searched first, then
 /// <c>artifacts/tools</c>, which test.sh fills, then <c>$PATH</c>.
 /// </summary>
-internal sealed record Programs(ControlPlanePrograms ControlPlane, string Prometheus, string Kubectl, string Server)
+internal sealed record Programs(ControlPlanePrograms ControlPlane, string Prometheus, string Promtool, string Kubectl, string Server)
 {
     /// <returns>The programs, or the names of those that are missing.</returns>
     public static (Programs? Found, IReadOnlyList<string> Missing) Find()
@@ -26,11 +26,12 @@ internal sealed record Programs(ControlPlanePrograms ControlPlane, string Promet
 
         ControlPlanePrograms controlPlane = new(Locate("etcd"), Locate("kube-apiserver"), Locate("kube-controller-manager"));
         string prometheus = Locate("prometheus");
+        string promtool = Locate("promtool");
         string kubectl = Locate("kubectl");
         string server = Environment.GetEnvironmentVariable("SMI_METRICS_SERVER") is { Length: > 0 } named
             ? Path.GetFullPath(named, Workspace.Repository)
             : Path.Combine(Workspace.Repository, "artifacts", "bin", "SmiMetrics", "release", "smi-metrics");
-        return (missing.Count == 0 ? new Programs(controlPlane, prometheus, kubectl, server) : null, missing);
+        return (missing.Count == 0 ? new Programs(controlPlane, prometheus, promtool, kubectl, server) : null, missing);
     }
 
     private static IEnumerable<string> Folders()

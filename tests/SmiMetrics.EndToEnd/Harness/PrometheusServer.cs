@@ -6,8 +6,8 @@ using SmiMetrics.EndToEnd.Mesh;
 namespace SmiMetrics.EndToEnd.Harness;
 
 /// <summary>
-/// A real Prometheus that scrapes the simulated proxies every second, with relabelling that gives their series exactly the labels that
-/// Linkerd's and Istio's own scrape jobs give.
+/// A real Prometheus. Usually it scrapes the simulated proxies every second, with relabelling that gives their series exactly the labels
+/// that Linkerd's and Istio's own scrape jobs give.
 /// </summary>
 internal sealed class PrometheusServer : IAsyncDisposable
 {
@@ -15,15 +15,15 @@ internal sealed class PrometheusServer : IAsyncDisposable
     private static readonly TimeSpan StartDeadline = TimeSpan.FromSeconds(60);
 
     private readonly string _program;
-    private readonly Workspace _workspace;
+    private readonly string _folder;
     private readonly int _port = Workspace.FreePort();
     private readonly HttpClient _client;
     private ChildProcess? _process;
 
-    private PrometheusServer(string program, Workspace workspace)
+    private PrometheusServer(string program, string folder)
     {
         _program = program;
-        _workspace = workspace;
+        _folder = folder;
         _client = new HttpClient { BaseAddress = new Uri(Url) };
     }
 
@@ -42,22 +42,28 @@ internal sealed class PrometheusServer : IAsyncDisposable
             workspace.Write($"prometheus/{job.Key}.json", Discovery(job));
         }
 
-        PrometheusServer server = new(program, workspace);
+        PrometheusServer server = new(program, workspace.Folder("prometheus"));
         await server.StartAsync(cancellationToken);
+        return server;
+    }
+
+    /// <summary>Starts one that scrapes nobody and holds the samples of this text.</summary>
+    public static async Task<PrometheusServer> StartWithHistoryAsync(
+        Programs programs, Workspace workspace, string openMetrics, CancellationToken cancellationToken)
+    {
+        string folder = workspace.Folder("history");
+        string file = workspace.Write("history/openmetrics.txt", openMetrics);
+        _ = (await Command.RunAsync(programs.Promtool, ["tsdb", "create-blocks-from", "openmetrics", file, Path.Combine(folder, "data")], cancellationToken)).Text;
+        workspace.Write("history/prometheus.yml", "scrape_configs: []");
+        PrometheusServer server = new(programs.Prometheus, folder);
+        await server.StartProcessAsync(cancellationToken);
         return server;
     }
 
     /// <summary>Starts it (again, with its data), and waits until every proxy has been scraped.</summary>
     public async Task StartAsync(CancellationToken cancellationToken)
     {
-        _process = ChildProcess.Start("prometheus", _program,
-        [
-            $"--config.file={_workspace.PathOf("prometheus/prometheus.yml")}",
-            $"--storage.tsdb.path={_workspace.PathOf("prometheus/data")}",
-            $"--web.listen-address=127.0.0.1:{_port}",
-            "--log.level=warn",
-        ]);
-        await Eventually.SucceedsAsync("Prometheus is ready", StartDeadline, token => _client.GetStringAsync("/-/ready", token), () => Logs, cancellationToken);
+        await StartProcessAsync(cancellationToken);
         DateTimeOffset started = TimeProvider.System.GetUtcNow();
         await Eventually.SucceedsAsync("every proxy is scraped", StartDeadline, token => AssertScrapedAsync(started, token), () => Logs, cancellationToken);
         SteadySince = TimeProvider.System.GetUtcNow();
@@ -77,7 +83,7 @@ internal sealed class PrometheusServer : IAsyncDisposable
         };
     }
 
-    public async Task<JsonArray> VectorAsync(string query, DateTimeOffset? instant, CancellationToken cancellationToken)
+    public Task<JsonArray> VectorAsync(string query, DateTimeOffset? instant, CancellationToken cancellationToken)
     {
         Dictionary<string, string> parameters = new() { ["query"] = query };
         if (instant is { } time)
@@ -85,13 +91,20 @@ internal sealed class PrometheusServer : IAsyncDisposable
             parameters["time"] = time.ToUnixTimeSeconds().ToString(CultureInfo.InvariantCulture);
         }
 
-        using FormUrlEncodedContent form = new(parameters);
-        using HttpResponseMessage response = await _client.PostAsync("/api/v1/query", form, cancellationToken);
-        JsonNode answer = JsonNode.Parse(await response.Content.ReadAsStringAsync(cancellationToken))!;
-        return answer["status"]!.GetValue<string>() == "success"
-            ? answer["data"]!["result"]!.AsArray()
-            : throw new InvalidOperationException($"{query}: {answer["error"]}");
+        return PostAsync("/api/v1/query", parameters, cancellationToken);
     }
+
+    /// <summary>A query at many instants.</summary>
+    public Task<JsonArray> MatrixAsync(string query, DateTimeOffset from, DateTimeOffset to, TimeSpan step, CancellationToken cancellationToken) => PostAsync(
+        "/api/v1/query_range",
+        new()
+        {
+            ["query"] = query,
+            ["start"] = from.ToUnixTimeSeconds().ToString(CultureInfo.InvariantCulture),
+            ["end"] = to.ToUnixTimeSeconds().ToString(CultureInfo.InvariantCulture),
+            ["step"] = step.TotalSeconds.ToString(CultureInfo.InvariantCulture),
+        },
+        cancellationToken);
 
     public async ValueTask DisposeAsync()
     {
@@ -100,6 +113,30 @@ internal sealed class PrometheusServer : IAsyncDisposable
         {
             await _process.DisposeAsync();
         }
+    }
+
+    private async Task<JsonArray> PostAsync(string path, Dictionary<string, string> parameters, CancellationToken cancellationToken)
+    {
+        using FormUrlEncodedContent form = new(parameters);
+        using HttpResponseMessage response = await _client.PostAsync(path, form, cancellationToken);
+        JsonNode answer = JsonNode.Parse(await response.Content.ReadAsStringAsync(cancellationToken))!;
+        return answer["status"]!.GetValue<string>() == "success"
+            ? answer["data"]!["result"]!.AsArray()
+            : throw new InvalidOperationException($"{parameters["query"]}: {answer["error"]}");
+    }
+
+    private async Task StartProcessAsync(CancellationToken cancellationToken)
+    {
+        _process = ChildProcess.Start("prometheus", _program,
+        [
+            $"--config.file={Path.Combine(_folder, "prometheus.yml")}",
+            $"--storage.tsdb.path={Path.Combine(_folder, "data")}",
+            // Made-up samples are as old as their makers like.
+            "--storage.tsdb.retention.time=100y",
+            $"--web.listen-address=127.0.0.1:{_port}",
+            "--log.level=warn",
+        ]);
+        await Eventually.SucceedsAsync("Prometheus is ready", StartDeadline, token => _client.GetStringAsync("/-/ready", token), () => Logs, cancellationToken);
     }
 
     private async Task AssertScrapedAsync(DateTimeOffset since, CancellationToken cancellationToken)

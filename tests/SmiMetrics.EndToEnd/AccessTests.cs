@@ -15,7 +15,7 @@ public sealed class AccessTests(World world) : WorldTest(world)
     public override async ValueTask InitializeAsync()
     {
         await base.InitializeAsync();
-        _server = await World.RouteToAsync(World.Linkerd, Token);
+        _server = await World.RouteToAsync(World.Linkerd, Source.Prometheus, Token);
     }
 
     [Theory]

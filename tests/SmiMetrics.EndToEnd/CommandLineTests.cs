@@ -9,7 +9,9 @@ public sealed class CommandLineTests(World world) : WorldTest(world)
 {
     private static readonly string[] Flags =
     [
-        "--kubeconfig", "--kubernetes", "--mesh", "--mesh-config", "--prometheus-url", "--prometheus-bearer-token-file", "--prometheus-ca-file",
+        "--kubeconfig", "--kubernetes", "--mesh", "--mesh-config", "--source", "--scrape-interval", "--scrape-timeout", "--scrape-target",
+        "--scrape-bearer-token-file", "--scrape-ca-file", "--scrape-client-cert-file", "--scrape-client-key-file", "--scrape-proxy-url",
+        "--prometheus-url", "--prometheus-bearer-token-file", "--prometheus-ca-file",
         "--prometheus-client-cert-file", "--prometheus-client-key-file", "--prometheus-username", "--prometheus-password-file", "--prometheus-header",
         "--prometheus-timeout", "--default-window", "--max-window", "--cache-ttl", "--max-stale", "--latency-unit", "--secure-port", "--bind-address",
         "--tls-cert-file", "--tls-private-key-file", "--cert-dir", "--tls-min-version", "--requestheader-client-ca-file",

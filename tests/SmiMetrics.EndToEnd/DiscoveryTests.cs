@@ -11,7 +11,7 @@ public sealed class DiscoveryTests(World world) : WorldTest(world)
     public override async ValueTask InitializeAsync()
     {
         await base.InitializeAsync();
-        await World.RouteToAsync(World.Linkerd, Token);
+        await World.RouteToAsync(World.Linkerd, Source.Prometheus, Token);
     }
 
     [Theory]
@@ -71,7 +71,7 @@ public sealed class DiscoveryTests(World world) : WorldTest(world)
     [Fact]
     public async Task A_server_asked_for_aggregated_discovery_gives_it_or_says_406()
     {
-        SmiMetricsServer server = await World.RouteToAsync(World.Linkerd, Token);
+        SmiMetricsServer server = await World.RouteToAsync(World.Linkerd, Source.Prometheus, Token);
         const string Accept =
             "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList";
         using KubeApi client = new($"https://127.0.0.1:{server.SecurePort}", World.ControlPlane.FrontProxy, World.Installation.Authority, Installation.ServerName);

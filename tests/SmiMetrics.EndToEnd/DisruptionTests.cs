@@ -47,7 +47,7 @@ public sealed class DisruptionTests(World world) : WorldTest(world)
     [Fact]
     public async Task Prometheus_stopped_is_503_and_its_return_is_noticed()
     {
-        SmiMetricsServer server = await World.RouteToAsync(World.Linkerd, Token);
+        SmiMetricsServer server = await World.RouteToAsync(World.Linkerd, Source.Prometheus, Token);
         await AssertWebAsync(GetAsync);
         await World.Prometheus.StopAsync(Token);
         try
@@ -84,7 +84,7 @@ public sealed class DisruptionTests(World world) : WorldTest(world)
     [Fact]
     public async Task A_restart_of_kube_apiserver_is_survived()
     {
-        SmiMetricsServer server = await World.RouteToAsync(World.Linkerd, Token);
+        SmiMetricsServer server = await World.RouteToAsync(World.Linkerd, Source.Prometheus, Token);
         await World.ControlPlane.StopApiServerAsync(Token);
         // Without kube-apiserver, on the last snapshot.
         await AssertWebAsync(path => server.GetAsync(path, Token));

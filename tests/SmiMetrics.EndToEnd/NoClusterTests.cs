@@ -4,19 +4,19 @@ using SmiMetrics.EndToEnd.Mesh;
 
 namespace SmiMetrics.EndToEnd;
 
-/// <summary><c>smi-metrics serve --insecure-port … --kubernetes none --mesh linkerd --prometheus-url …</c>: labels alone name resources.</summary>
-public sealed class NoClusterTests(World world) : WorldTest(world)
+/// <summary>A server without a cluster: labels alone name resources.</summary>
+public abstract class WithoutCluster(World world) : WorldTest(world)
 {
-    private static readonly MeshUnderTest Mesh = World.Linkerd;
-    private SmiMetricsServer _server = null!;
+    internal static MeshUnderTest Mesh => World.Linkerd;
+
+    internal SmiMetricsServer Server { get; private set; } = null!;
+
+    internal abstract Task<SmiMetricsServer> StartAsync();
 
     public override async ValueTask InitializeAsync()
     {
         await base.InitializeAsync();
-        _server = await World.StartServerAsync(
-            "smi-metrics-without-cluster",
-            ["--kubernetes", "none", "--mesh", "linkerd", "--prometheus-url", World.Prometheus.Url, "--default-window", "20s"],
-            Token);
+        Server = await StartAsync();
     }
 
     [Fact]
@@ -50,29 +50,49 @@ public sealed class NoClusterTests(World world) : WorldTest(world)
 
     [Fact]
     public async Task What_no_series_names_is_not_found() =>
-        Statuses.Assert(await _server.GetAsync($"{Api}/namespaces/shop/deployments/nosuch", Token), HttpStatusCode.NotFound, "NotFound");
+        Statuses.Assert(await Server.GetAsync($"{Api}/namespaces/shop/deployments/nosuch", Token), HttpStatusCode.NotFound, "NotFound");
 
+    private async Task<HttpAnswer> GetAsync(string path)
+    {
+        HttpAnswer answer = await Server.GetAsync(path, Token);
+        Assert.True(answer.Code == HttpStatusCode.OK, $"{path}: {(int)answer.Code} {answer.Body}\n{Server.Logs}");
+        return answer;
+    }
+}
+
+/// <summary><c>smi-metrics serve --insecure-port … --kubernetes none --mesh linkerd --prometheus-url …</c>.</summary>
+public sealed class NoClusterTests(World world) : WithoutCluster(world)
+{
     [Fact]
     public async Task The_server_ends_when_asked_to()
     {
-        await _server.StopAsync(Token);
-        Assert.Equal(0, _server.ExitCode);
+        await Server.StopAsync(Token);
+        Assert.Equal(0, Server.ExitCode);
     }
 
     public override async ValueTask DisposeAsync()
     {
-        if (_server is not null)
+        if (Server is not null)
         {
-            await _server.DisposeAsync();
+            await Server.DisposeAsync();
         }
 
         await base.DisposeAsync();
     }
 
-    private async Task<HttpAnswer> GetAsync(string path)
+    internal override Task<SmiMetricsServer> StartAsync() => World.StartServerAsync(
+        "smi-metrics-without-cluster",
+        ["--kubernetes", "none", "--mesh", "linkerd", "--prometheus-url", World.Prometheus.Url, "--default-window", "20s"],
+        Token);
+}
+
+/// <summary><c>smi-metrics serve --insecure-port … --kubernetes none --mesh linkerd --source scrape --scrape-target 'http://…#namespace=…' …</c>.</summary>
+public sealed class NoClusterScrapedTests(World world) : WithoutCluster(world)
+{
+    internal override async Task<SmiMetricsServer> StartAsync()
     {
-        HttpAnswer answer = await _server.GetAsync(path, Token);
-        Assert.True(answer.Code == HttpStatusCode.OK, $"{path}: {(int)answer.Code} {answer.Body}\n{_server.Logs}");
-        return answer;
+        SmiMetricsServer server = await World.ScraperWithoutClusterAsync(Token);
+        await World.SettledAsync(server.ReadySince, World.Window, Token);
+        return server;
     }
 }

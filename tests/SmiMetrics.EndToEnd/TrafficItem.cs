@@ -86,6 +86,17 @@ internal sealed class TrafficItem(JsonNode json)
         }
     }
 
+    /// <summary>Checks that the percentiles are neither below these values nor above those, but for this share of them.</summary>
+    public void AssertPercentilesBetween(IReadOnlyList<double?> least, IReadOnlyList<double?> most, double tolerance, string what)
+    {
+        foreach ((int index, double quantile) in Percentiles)
+        {
+            Assert.True(
+                Value(index) >= least[index] * (1 - tolerance) && Value(index) <= most[index] * (1 + tolerance),
+                $"p{quantile * 100:0} of {what}: Prometheus says {least[index]} to {most[index]}, the server {Value(index)}");
+        }
+    }
+
     public override string ToString() => Json.ToJsonString();
 
     private void AssertCount(double expected, double actual, string what) => Assert.True(

@@ -16,7 +16,7 @@ public sealed class World : IAsyncLifetime
     /// <summary>The window of every expectation that names no other; short, so that Prometheus has soon seen a whole one.</summary>
     internal static readonly TimeSpan Window = TimeSpan.FromSeconds(20);
 
-    private readonly Dictionary<MeshUnderTest, SmiMetricsServer> _servers = [];
+    private readonly Dictionary<string, Task<SmiMetricsServer>> _servers = [];
     private Workspace _workspace = null!;
     private Programs? _programs;
     private ControlPlane? _controlPlane;
@@ -24,7 +24,7 @@ public sealed class World : IAsyncLifetime
     private PrometheusServer? _prometheus;
     private Kubectl? _admin;
     private Installation? _installation;
-    private MeshUnderTest? _routed;
+    private SmiMetricsServer? _routed;
 
     internal static MeshUnderTest Linkerd { get; } = new LinkerdUnderTest(new Topology("shop", "billing", firstNumber: 0));
 
@@ -36,6 +36,8 @@ public sealed class World : IAsyncLifetime
     internal ControlPlane ControlPlane => _controlPlane!;
 
     internal PrometheusServer Prometheus => _prometheus!;
+
+    internal SimulatedMesh Mesh => _mesh!;
 
     internal Installation Installation => _installation!;
 
@@ -79,7 +81,8 @@ public sealed class World : IAsyncLifetime
 
     public async ValueTask DisposeAsync()
     {
-        foreach (IAsyncDisposable? part in (IAsyncDisposable?[])[.. _servers.Values, _controlPlane, _prometheus, _mesh])
+        SmiMetricsServer[] servers = [.. _servers.Values.Where(server => server.IsCompletedSuccessfully).Select(server => server.Result)];
+        foreach (IAsyncDisposable? part in (IAsyncDisposable?[])[.. servers, _controlPlane, _prometheus, _mesh])
         {
             if (part is not null)
             {
@@ -101,30 +104,45 @@ public sealed class World : IAsyncLifetime
     internal Task<SmiMetricsServer> StartServerAsync(string name, string[] flags, CancellationToken cancellationToken) =>
         SmiMetricsServer.StartAsync(name, Server, _workspace, flags, cancellationToken);
 
-    /// <summary>Makes kube-apiserver pass metrics.smi-spec.io to the server of this mesh.</summary>
-    internal async Task<SmiMetricsServer> RouteToAsync(MeshUnderTest mesh, CancellationToken cancellationToken)
-    {
-        if (!_servers.TryGetValue(mesh, out SmiMetricsServer? server))
-        {
-            _servers[mesh] = server = await StartServerAsync(
-                $"smi-metrics-{mesh.Name}",
-                [
-                    "--kubeconfig", ServerKubeconfig,
-                    "--tls-cert-file", Installation.CertificateFile,
-                    "--tls-private-key-file", Installation.KeyFile,
-                    "--mesh", mesh.Name,
-                    "--prometheus-url", Prometheus.Url,
-                    "--default-window", "20s",
-                    "--cache-ttl", "1s",
-                    "--max-stale", "0s",
-                ],
-                cancellationToken);
-        }
+    /// <summary>The server that has this mesh's numbers from this source; the same one each time.</summary>
+    internal Task<SmiMetricsServer> ServerAsync(MeshUnderTest mesh, Source source, CancellationToken cancellationToken) => SharedServerAsync(
+        $"smi-metrics-{mesh.Name}-{source}",
+        () =>
+        [
+            "--kubeconfig", ServerKubeconfig,
+            "--tls-cert-file", Installation.CertificateFile,
+            "--tls-private-key-file", Installation.KeyFile,
+            "--mesh", mesh.Name,
+            "--default-window", "20s",
+            .. source == Source.Prometheus
+                ? (string[])["--prometheus-url", Prometheus.Url, "--cache-ttl", "1s", "--max-stale", "0s"]
+                : ["--source", "scrape", "--scrape-interval", "1s", "--scrape-proxy-url", Mesh.NewProxyUrl()],
+        ],
+        cancellationToken);
 
-        if (_routed != mesh)
+    /// <summary>A server that is told where Linkerd's proxies are, and what Linkerd's own relabelling would add to their series.</summary>
+    internal Task<SmiMetricsServer> ScraperWithoutClusterAsync(CancellationToken cancellationToken) => SharedServerAsync(
+        "smi-metrics-scraping-without-cluster",
+        () =>
+        [
+            "--kubernetes", "none", "--mesh", "linkerd", "--source", "scrape", "--scrape-interval", "1s", "--default-window", "20s",
+            "--scrape-proxy-url", Mesh.NewProxyUrl(),
+            .. Linkerd.Topology.MeshedPods.SelectMany(pod => (string[])
+            [
+                "--scrape-target",
+                $"http://{pod.Ip}:4191/metrics#namespace={pod.Workload.Namespace}&pod={pod.Name}&{LinkerdSimulation.OwnerLabel(pod.Workload)}={pod.Workload.Name}",
+            ]),
+        ],
+        cancellationToken);
+
+    /// <summary>Makes kube-apiserver pass metrics.smi-spec.io to the server of this mesh and source.</summary>
+    internal async Task<SmiMetricsServer> RouteToAsync(MeshUnderTest mesh, Source source, CancellationToken cancellationToken)
+    {
+        SmiMetricsServer server = await ServerAsync(mesh, source, cancellationToken);
+        if (_routed != server)
         {
             await Installation.RouteToAsync(server, cancellationToken);
-            _routed = mesh;
+            _routed = server;
         }
 
         await Installation.AvailableAsync(server, cancellationToken);
@@ -132,9 +150,12 @@ public sealed class World : IAsyncLifetime
     }
 
     /// <summary>Waits until Prometheus has scraped a whole window without a gap.</summary>
-    internal async Task SettledAsync(CancellationToken cancellationToken)
+    internal Task SettledAsync(CancellationToken cancellationToken) => SettledAsync(Prometheus.SteadySince, Window, cancellationToken);
+
+    /// <summary>Waits until who scrapes since then has scraped a whole window.</summary>
+    internal static async Task SettledAsync(DateTimeOffset since, TimeSpan window, CancellationToken cancellationToken)
     {
-        TimeSpan wait = Prometheus.SteadySince + Window + (2 * PrometheusServer.ScrapeInterval) - TimeProvider.System.GetUtcNow();
+        TimeSpan wait = since + window + (2 * PrometheusServer.ScrapeInterval) - TimeProvider.System.GetUtcNow();
         if (wait > TimeSpan.Zero)
         {
             await Task.Delay(wait, TimeProvider.System, cancellationToken);
@@ -165,7 +186,25 @@ public sealed class World : IAsyncLifetime
             owner: null,
             cancellationToken);
         _installation = await Installation.ApplyAsync(_workspace, _controlPlane, _admin, cancellationToken);
+        // Their windows fill while the first tests run. Should they not start, it is for those who use them to fail.
+        _ = ServerAsync(Linkerd, Source.Scrape, cancellationToken);
+        _ = ServerAsync(Istio, Source.Scrape, cancellationToken);
+        _ = ScraperWithoutClusterAsync(cancellationToken);
     }
+
+    private Task<SmiMetricsServer> SharedServerAsync(string name, Func<string[]> flags, CancellationToken cancellationToken) =>
+        _servers.TryGetValue(name, out Task<SmiMetricsServer>? server)
+            ? server
+            : _servers[name] = StartServerAsync(name, flags(), cancellationToken);
+}
+
+/// <summary>Where a server under test has its numbers from.</summary>
+internal enum Source
+{
+    Prometheus,
+
+    /// <summary>The proxies themselves.</summary>
+    Scrape,
 }
 
 /// <summary>A test on the world: skipped where the world cannot be, and not begun before the world is settled.</summary>

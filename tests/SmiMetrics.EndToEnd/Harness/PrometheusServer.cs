@@ -36,7 +36,7 @@ internal sealed class PrometheusServer : IAsyncDisposable
 
     public static async Task<PrometheusServer> StartAsync(string program, Workspace workspace, SimulatedMesh mesh, CancellationToken cancellationToken)
     {
-        workspace.Write("prometheus/prometheus.yml", Configuration(mesh));
+        workspace.Write("prometheus/prometheus.yml", Configuration(mesh.NewProxyUrl()));
         foreach (IGrouping<string, ScrapeTarget> job in mesh.Targets.GroupBy(target => target.Job))
         {
             workspace.Write($"prometheus/{job.Key}.json", Discovery(job));
@@ -170,14 +170,14 @@ internal sealed class PrometheusServer : IAsyncDisposable
     }
 
     // As in a cluster, only that the pod network is behind a proxy.
-    private static string Configuration(SimulatedMesh mesh) => $$"""
+    private static string Configuration(string proxyUrl) => $$"""
         global:
           scrape_interval: {{ScrapeInterval.TotalSeconds:0}}s
           scrape_timeout: {{ScrapeInterval.TotalSeconds:0}}s
         scrape_configs:
         - job_name: linkerd-proxy
           file_sd_configs: [files: [linkerd-proxy.json]]
-          proxy_url: {{mesh.ProxyUrl}}
+          proxy_url: {{proxyUrl}}
           relabel_configs:
           - {source_labels: [__meta_kubernetes_namespace], target_label: namespace}
           - {source_labels: [__meta_kubernetes_pod_name], target_label: pod}
@@ -191,7 +191,7 @@ internal sealed class PrometheusServer : IAsyncDisposable
           - {action: labelmap, regex: __meta_kubernetes_pod_label_(.+)}
         - job_name: envoy-stats
           file_sd_configs: [files: [envoy-stats.json]]
-          proxy_url: {{mesh.ProxyUrl}}
+          proxy_url: {{proxyUrl}}
           relabel_configs:
           - {action: labelmap, regex: __meta_kubernetes_pod_label_(.+)}
           - {source_labels: [__meta_kubernetes_namespace], target_label: namespace}

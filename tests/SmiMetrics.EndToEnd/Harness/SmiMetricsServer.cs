@@ -19,6 +19,9 @@ internal sealed class SmiMetricsServer : IAsyncDisposable
 
     public int SecurePort { get; }
 
+    /// <summary>When it first called itself ready.</summary>
+    public DateTimeOffset ReadySince { get; private set; }
+
     /// <summary>Speaks to the insecure port.</summary>
     public HttpClient Plain { get; }
 
@@ -47,6 +50,7 @@ internal sealed class SmiMetricsServer : IAsyncDisposable
         {
             await Eventually.SucceedsAsync($"{name} is ready", StartDeadline, server.AssertReadyOrEndedAsync, () => process.Tail, cancellationToken);
             Assert.False(process.HasExited, process.Tail);
+            server.ReadySince = TimeProvider.System.GetUtcNow();
             return server;
         }
         catch

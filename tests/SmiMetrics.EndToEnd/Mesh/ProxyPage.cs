@@ -20,7 +20,7 @@ internal sealed class ProxyPage
     private readonly bool _restarts;
     private readonly Lock _gate = new();
     private readonly long _begun = Stopwatch.GetTimestamp();
-    private readonly Dictionary<string, Life> _lives = [];
+    private readonly Dictionary<int, Life> _lives = [];
 
     /// <param name="restarts">
     /// Whether the proxy starts anew after every seventh scrape: right after it, so that no request falls between the last scrape of
@@ -59,7 +59,7 @@ internal sealed class ProxyPage
 
     /// <summary>The page as a scrape sees it now.</summary>
     /// <param name="scraper">Tells one scraper from another.</param>
-    public string Render(string scraper)
+    public string Render(int scraper)
     {
         lock (_gate)
         {

@@ -41,8 +41,11 @@ internal interface IMeshSimulation
 /// </summary>
 internal sealed class SimulatedMesh : IAsyncDisposable
 {
-    private readonly WebApplication _server = LoopbackServer.Create();
+    private const int MostScrapers = 8;
+
+    private readonly WebApplication _server = LoopbackServer.Create(MostScrapers);
     private readonly ConcurrentDictionary<string, ProxyPage> _pages = new();
+    private readonly Queue<Uri> _doors = new();
 
     private SimulatedMesh(IReadOnlyList<(ScrapeTarget Target, ProxyPage Page)> proxies)
     {
@@ -58,15 +61,20 @@ internal sealed class SimulatedMesh : IAsyncDisposable
     /// <summary>The proxies that are there from the start.</summary>
     public IReadOnlyList<ScrapeTarget> Targets { get; }
 
-    /// <summary>What scrapers are given as their HTTP proxy.</summary>
-    public string ProxyUrl => _server.Address().GetLeftPart(UriPartial.Authority);
-
     public static async Task<SimulatedMesh> StartAsync(IEnumerable<IMeshSimulation> meshes, CancellationToken cancellationToken)
     {
         SimulatedMesh mesh = new([.. meshes.SelectMany(simulation => simulation.Proxies())]);
         await mesh._server.StartAsync(cancellationToken);
+        foreach (Uri door in mesh._server.Addresses())
+        {
+            mesh._doors.Enqueue(door);
+        }
+
         return mesh;
     }
+
+    /// <summary>The HTTP proxy for one more scraper. Each has a port of its own, which is how pages tell them apart.</summary>
+    public string NewProxyUrl() => _doors.Dequeue().GetLeftPart(UriPartial.Authority);
 
     /// <summary>Makes a page reachable.</summary>
     public void Show(Uri url, ProxyPage page) => _pages[url.AbsoluteUri] = page;
@@ -87,6 +95,6 @@ internal sealed class SimulatedMesh : IAsyncDisposable
         }
 
         context.Response.ContentType = "text/plain; version=0.0.4";
-        await context.Response.WriteAsync(page.Render(context.Request.Headers.UserAgent.ToString()), context.RequestAborted);
+        await context.Response.WriteAsync(page.Render(scraper: context.Connection.LocalPort), context.RequestAborted);
     }
 }

@@ -7,7 +7,7 @@ using SmiMetrics.EndToEnd.Mesh;
 namespace SmiMetrics.EndToEnd;
 
 /// <summary>What stands around the server goes away and comes back; the server is never restarted.</summary>
-[Collection(DisruptionsLast.Disruptions)]
+[Collection(FirstAndLast.Disruptions)]
 public sealed class DisruptionTests(World world) : WorldTest(world)
 {
     private const string Deployments = $"{Api}/namespaces/shop/deployments";

@@ -11,10 +11,6 @@ public abstract class GoldenMetricsTests(World world) : WorldTest(world)
     // The server asks about "now", so a scrape that ends while it asks may be missing from its answer and present in ours.
     private const int Attempts = 4;
 
-    // Two scrapers take their samples at other moments, and counters count whole requests.
-    private const double RankTolerance = 0.002;
-    private const double ValueTolerance = 0.01;
-
     public static TheoryData<string> Resources => new(MeshUnderTest.Resources);
 
     public static TheoryData<string> NamespacedResources => new(MeshUnderTest.NamespacedResources);
@@ -27,6 +23,7 @@ public abstract class GoldenMetricsTests(World world) : WorldTest(world)
     {
         await base.InitializeAsync();
         SmiMetricsServer server = await World.RouteToAsync(Mesh, Source, Token);
+        await World.SettledAsync(World.QuietSince, World.Window, Token);
         if (Source == Source.Scrape)
         {
             await World.SettledAsync(server.ReadySince, World.Window, Token);
@@ -162,7 +159,7 @@ public abstract class GoldenMetricsTests(World world) : WorldTest(world)
     [Fact]
     public async Task A_workload_without_traffic_is_idle_and_not_missing()
     {
-        Workload idle = Mesh.Topology.Idle;
+        Workload idle = Mesh.Topology.Idle!;
         string list = $"/namespaces/{idle.Namespace}/deployments";
         TrafficItem single = await GetAsync($"{list}/{idle.Name}");
         TrafficItem listed = Assert.Single(await ListAsync(list), item => item.Name == idle.Name);
@@ -230,7 +227,9 @@ public abstract class GoldenMetricsTests(World world) : WorldTest(world)
                     else
                     {
                         item.AssertPercentilesBetween(
-                            await PercentilesAsync(item, buckets, -RankTolerance), await PercentilesAsync(item, buckets, RankTolerance), ValueTolerance, $"{what}, {buckets}");
+                            await PercentilesAsync(item, buckets, -TrafficItem.RankTolerance),
+                            await PercentilesAsync(item, buckets, TrafficItem.RankTolerance),
+                            $"{what}, {buckets}");
                     }
                 }
 
@@ -244,20 +243,8 @@ public abstract class GoldenMetricsTests(World world) : WorldTest(world)
         }
     }
 
-    /// <summary>What Prometheus calculates for the item's percentiles, at its moment and window.</summary>
-    private async Task<IReadOnlyList<double?>> PercentilesAsync(TrafficItem item, string buckets, double offset)
-    {
-        List<double?> percentiles = [];
-        foreach ((_, double quantile) in TrafficItem.Percentiles)
-        {
-            string promQl = string.Create(
-                CultureInfo.InvariantCulture,
-                $"histogram_quantile({quantile + offset}, sum by (le) (increase({buckets}[{item.Window.TotalSeconds:0}s])))");
-            percentiles.Add(await World.Prometheus.QueryAsync(promQl, item.Timestamp, Token));
-        }
-
-        return percentiles;
-    }
+    private Task<IReadOnlyList<double?>> PercentilesAsync(TrafficItem item, string buckets, double offset) =>
+        World.Prometheus.PercentilesAsync(buckets, item.Window, item.Timestamp, offset, Token);
 }
 
 public sealed class LinkerdTests(World world) : GoldenMetricsTests(world)

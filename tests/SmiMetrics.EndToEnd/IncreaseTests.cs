@@ -22,7 +22,7 @@ public sealed class PrometheusWithRandomPages(World world) : IAsyncLifetime
         if (world.Unable is null)
         {
             Prometheus = await PrometheusServer.StartWithHistoryAsync(
-                world.Programs, world.Workspace, RandomPages.OpenMetrics(Targets), TestContext.Current.CancellationToken);
+                world.Programs, world.Workspace, "random-pages", RandomPages.OpenMetrics(Targets), TestContext.Current.CancellationToken);
         }
     }
 

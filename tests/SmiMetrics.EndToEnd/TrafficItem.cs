@@ -13,6 +13,15 @@ internal sealed class TrafficItem(JsonNode json)
     /// <summary>The quantile of each latency metric, in the order in which they stand.</summary>
     public static readonly IReadOnlyList<(int Index, double Quantile)> Percentiles = [(0, 0.99), (1, 0.9), (2, 0.5)];
 
+    /// <summary>
+    /// By how much the answers of two scrapers of the same proxies may differ: they take their samples at other moments, and counters
+    /// count whole requests.
+    /// </summary>
+    public const double ScraperTolerance = 0.01;
+
+    /// <summary>The same for the rank of a percentile, which may lie where one bucket ends and a far one begins.</summary>
+    public const double RankTolerance = 0.002;
+
     private const double Tolerance = 0.02;
 
     public JsonNode Json { get; } = json;
@@ -29,13 +38,16 @@ internal sealed class TrafficItem(JsonNode json)
 
     public string Direction => Text(Json["edge"]?["direction"]);
 
-    public string Side => Text(Json["edge"]?["side"]);
+    public string Side => Text(Json["edge"]?["side"] ?? Json["metadata"]!["annotations"]?["metrics.smi-spec.io/side"]);
 
     public DateTimeOffset Timestamp => DateTimeOffset.Parse(Text(Json["timestamp"]), CultureInfo.InvariantCulture);
 
     public TimeSpan Window => GoDuration(Text(Json["window"]));
 
     public string EdgeKey => $"{Direction} {Text(Json["edge"]!["resource"]!["kind"])} {Text(Json["edge"]!["resource"]!["namespace"])}/{Text(Json["edge"]!["resource"]!["name"])}";
+
+    /// <summary>The name at the other end; null for what is no edge.</summary>
+    public string? Peer => Json["edge"]?["resource"]?["name"]?.GetValue<string>();
 
     public bool IsWithoutTraffic => Value(3) == 0 && Value(4) == 0;
 
@@ -86,13 +98,13 @@ internal sealed class TrafficItem(JsonNode json)
         }
     }
 
-    /// <summary>Checks that the percentiles are neither below these values nor above those, but for this share of them.</summary>
-    public void AssertPercentilesBetween(IReadOnlyList<double?> least, IReadOnlyList<double?> most, double tolerance, string what)
+    /// <summary>Checks that the percentiles are neither below these values nor above those, but for what scrapers differ by.</summary>
+    public void AssertPercentilesBetween(IReadOnlyList<double?> least, IReadOnlyList<double?> most, string what)
     {
         foreach ((int index, double quantile) in Percentiles)
         {
             Assert.True(
-                Value(index) >= least[index] * (1 - tolerance) && Value(index) <= most[index] * (1 + tolerance),
+                Value(index) >= least[index] * (1 - ScraperTolerance) && Value(index) <= most[index] * (1 + ScraperTolerance),
                 $"p{quantile * 100:0} of {what}: Prometheus says {least[index]} to {most[index]}, the server {Value(index)}");
         }
     }

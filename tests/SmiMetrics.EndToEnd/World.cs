@@ -3,7 +3,7 @@ using SmiMetrics.EndToEnd.Mesh;
 
 [assembly: AssemblyFixture(typeof(SmiMetrics.EndToEnd.World))]
 [assembly: CollectionBehavior(DisableTestParallelization = true)]
-[assembly: TestCollectionOrderer(typeof(SmiMetrics.EndToEnd.DisruptionsLast))]
+[assembly: TestCollectionOrderer(typeof(SmiMetrics.EndToEnd.FirstAndLast))]
 
 namespace SmiMetrics.EndToEnd;
 
@@ -17,6 +17,7 @@ public sealed class World : IAsyncLifetime
     internal static readonly TimeSpan Window = TimeSpan.FromSeconds(20);
 
     private readonly Dictionary<string, Task<SmiMetricsServer>> _servers = [];
+    private readonly Dictionary<MeshUnderTest, string> _proxyUrls = [];
     private Workspace _workspace = null!;
     private Programs? _programs;
     private ControlPlane? _controlPlane;
@@ -26,9 +27,15 @@ public sealed class World : IAsyncLifetime
     private Installation? _installation;
     private SmiMetricsServer? _routed;
 
-    internal static MeshUnderTest Linkerd { get; } = new LinkerdUnderTest(new Topology("shop", "billing", firstNumber: 0));
+    /// <summary>Linkerd with a topology that tests may disturb.</summary>
+    internal static MeshUnderTest DisturbedLinkerd { get; } = new LinkerdUnderTest(Topology.OfOneVisitor("bistro", firstNumber: 60));
 
-    internal static MeshUnderTest Istio { get; } = new IstioUnderTest(new Topology("books", "library", firstNumber: 100));
+    /// <summary>Istio with a topology that tests may disturb.</summary>
+    internal static MeshUnderTest DisturbedIstio { get; } = new IstioUnderTest(Topology.OfOneVisitor("brasserie", firstNumber: 160));
+
+    internal static MeshUnderTest Linkerd { get; } = new LinkerdUnderTest(Topology.WithEveryTrap("shop", "billing", firstNumber: 0));
+
+    internal static MeshUnderTest Istio { get; } = new IstioUnderTest(Topology.WithEveryTrap("books", "library", firstNumber: 100));
 
     /// <summary>Why the tests cannot run here; null when they can.</summary>
     internal string? Unable { get; private set; }
@@ -38,6 +45,9 @@ public sealed class World : IAsyncLifetime
     internal PrometheusServer Prometheus => _prometheus!;
 
     internal SimulatedMesh Mesh => _mesh!;
+
+    /// <summary>Since when there is no other traffic than that of the two topologies.</summary>
+    internal DateTimeOffset QuietSince { get; set; } = DateTimeOffset.MinValue;
 
     internal Installation Installation => _installation!;
 
@@ -116,9 +126,13 @@ public sealed class World : IAsyncLifetime
             "--default-window", "20s",
             .. source == Source.Prometheus
                 ? (string[])["--prometheus-url", Prometheus.Url, "--cache-ttl", "1s", "--max-stale", "0s"]
-                : ["--source", "scrape", "--scrape-interval", "1s", "--scrape-proxy-url", Mesh.NewProxyUrl()],
+                : ["--source", "scrape", "--scrape-interval", "1s", "--scrape-proxy-url", ProxyUrlOf(mesh)],
         ],
         cancellationToken);
+
+    /// <summary>The HTTP proxy by which the server of this mesh scrapes.</summary>
+    internal string ProxyUrlOf(MeshUnderTest mesh) =>
+        _proxyUrls.TryGetValue(mesh, out string? url) ? url : _proxyUrls[mesh] = Mesh.NewProxyUrl();
 
     /// <summary>A server that is told where Linkerd's proxies are, and what Linkerd's own relabelling would add to their series.</summary>
     internal Task<SmiMetricsServer> ScraperWithoutClusterAsync(CancellationToken cancellationToken) => SharedServerAsync(
@@ -174,6 +188,7 @@ public sealed class World : IAsyncLifetime
         _admin = KubectlWith(_controlPlane.Admin);
         ServerKubeconfig = ServerKubeconfigAt(null);
         ClusterContent content = new(_controlPlane.Api);
+        await content.WriteNodesAsync(cancellationToken);
         await content.WriteAsync(meshes, cancellationToken);
         Sidecar waypoint = IstioSimulation.WaypointSidecar;
         await content.WritePodAsync(

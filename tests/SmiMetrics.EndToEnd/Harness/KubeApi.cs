@@ -59,6 +59,15 @@ internal sealed class KubeApi : IDisposable
     public Task<JsonNode> MergeAsync(string path, JsonNode patch, CancellationToken cancellationToken) =>
         WriteAsync(HttpMethod.Patch, path, patch, "application/merge-patch+json", cancellationToken);
 
+    public async Task DeleteAsync(string path, CancellationToken cancellationToken)
+    {
+        HttpAnswer answer = await SendAsync(HttpMethod.Delete, path, null, [], cancellationToken);
+        if ((int)answer.Code is < 200 or >= 300)
+        {
+            throw new HttpRequestException($"DELETE {path}: {(int)answer.Code} {answer.Body}");
+        }
+    }
+
     /// <summary>Sends a request and returns whatever is answered.</summary>
     public async Task<HttpAnswer> SendAsync(
         HttpMethod method, string path, HttpContent? content, (string Name, string Value)[] headers, CancellationToken cancellationToken)

@@ -37,24 +37,20 @@ internal sealed class PrometheusServer : IAsyncDisposable
     public static async Task<PrometheusServer> StartAsync(string program, Workspace workspace, SimulatedMesh mesh, CancellationToken cancellationToken)
     {
         workspace.Write("prometheus/prometheus.yml", Configuration(mesh.NewProxyUrl()));
-        foreach (IGrouping<string, ScrapeTarget> job in mesh.Targets.GroupBy(target => target.Job))
-        {
-            workspace.Write($"prometheus/{job.Key}.json", Discovery(job));
-        }
-
         PrometheusServer server = new(program, workspace.Folder("prometheus"));
+        server.Discover(mesh.Targets);
         await server.StartAsync(cancellationToken);
         return server;
     }
 
     /// <summary>Starts one that scrapes nobody and holds the samples of this text.</summary>
     public static async Task<PrometheusServer> StartWithHistoryAsync(
-        Programs programs, Workspace workspace, string openMetrics, CancellationToken cancellationToken)
+        Programs programs, Workspace workspace, string name, string openMetrics, CancellationToken cancellationToken)
     {
-        string folder = workspace.Folder("history");
-        string file = workspace.Write("history/openmetrics.txt", openMetrics);
+        string folder = workspace.Folder(name);
+        string file = workspace.Write($"{name}/openmetrics.txt", openMetrics);
         _ = (await Command.RunAsync(programs.Promtool, ["tsdb", "create-blocks-from", "openmetrics", file, Path.Combine(folder, "data")], cancellationToken)).Text;
-        workspace.Write("history/prometheus.yml", "scrape_configs: []");
+        workspace.Write($"{name}/prometheus.yml", "scrape_configs: []");
         PrometheusServer server = new(programs.Prometheus, folder);
         await server.StartProcessAsync(cancellationToken);
         return server;
@@ -65,11 +61,42 @@ internal sealed class PrometheusServer : IAsyncDisposable
     {
         await StartProcessAsync(cancellationToken);
         DateTimeOffset started = TimeProvider.System.GetUtcNow();
-        await Eventually.SucceedsAsync("every proxy is scraped", StartDeadline, token => AssertScrapedAsync(started, token), () => Logs, cancellationToken);
+        await Eventually.SucceedsAsync("every proxy is scraped", StartDeadline, token => AssertScrapedAsync(count: null, started, token), () => Logs, cancellationToken);
         SteadySince = TimeProvider.System.GetUtcNow();
     }
 
+    /// <summary>Says which targets there are, as service discovery does. It takes a few seconds to be heard.</summary>
+    public void Discover(IEnumerable<ScrapeTarget> targets)
+    {
+        foreach (IGrouping<string, ScrapeTarget> job in targets.GroupBy(target => target.Job))
+        {
+            string file = Path.Combine(_folder, $"{job.Key}.json");
+            File.WriteAllText(file + ".part", Discovery(job));
+            File.Move(file + ".part", file, overwrite: true);
+        }
+    }
+
+    /// <summary>Waits until it has scraped these targets, and no others, since this moment.</summary>
+    public Task ScrapesAsync(IReadOnlyList<ScrapeTarget> targets, DateTimeOffset since, CancellationToken cancellationToken) => Eventually.SucceedsAsync(
+        "every proxy is scraped", StartDeadline, token => AssertScrapedAsync(targets.Count, since, token), () => Logs, cancellationToken);
+
     public Task StopAsync(CancellationToken cancellationToken) => _process!.StopAsync(cancellationToken);
+
+    /// <summary>The percentiles of a TrafficMetrics object, at the offset from their ranks.</summary>
+    /// <param name="buckets">A selector.</param>
+    public async Task<IReadOnlyList<double?>> PercentilesAsync(
+        string buckets, TimeSpan window, DateTimeOffset instant, double offset, CancellationToken cancellationToken)
+    {
+        List<double?> percentiles = [];
+        foreach ((_, double quantile) in TrafficItem.Percentiles)
+        {
+            string promQl = string.Create(
+                CultureInfo.InvariantCulture, $"histogram_quantile({quantile + offset}, sum by (le) (increase({buckets}[{window.TotalSeconds:0}s])))");
+            percentiles.Add(await QueryAsync(promQl, instant, cancellationToken));
+        }
+
+        return percentiles;
+    }
 
     /// <summary>The only value of an instant query's answer; null when the answer is empty.</summary>
     public async Task<double?> QueryAsync(string query, DateTimeOffset? instant, CancellationToken cancellationToken)
@@ -139,16 +166,18 @@ internal sealed class PrometheusServer : IAsyncDisposable
         await Eventually.SucceedsAsync("Prometheus is ready", StartDeadline, token => _client.GetStringAsync("/-/ready", token), () => Logs, cancellationToken);
     }
 
-    private async Task AssertScrapedAsync(DateTimeOffset since, CancellationToken cancellationToken)
+    private async Task AssertScrapedAsync(int? count, DateTimeOffset since, CancellationToken cancellationToken)
     {
-        JsonNode targets = JsonNode.Parse(await _client.GetStringAsync("/api/v1/targets?state=active", cancellationToken))!;
-        foreach (JsonNode? target in targets["data"]!["activeTargets"]!.AsArray())
+        JsonNode answer = JsonNode.Parse(await _client.GetStringAsync("/api/v1/targets?state=active", cancellationToken))!;
+        JsonArray targets = answer["data"]!["activeTargets"]!.AsArray();
+        Assert.Equal(count ?? targets.Count, targets.Count);
+        foreach (JsonNode? target in targets)
         {
             Assert.Equal("up", target!["health"]!.GetValue<string>());
             Assert.True(target["lastScrape"]!.GetValue<DateTimeOffset>() > since);
         }
 
-        Assert.NotEmpty(targets["data"]!["activeTargets"]!.AsArray());
+        Assert.NotEmpty(targets);
     }
 
     // As Kubernetes service discovery would describe the pods.

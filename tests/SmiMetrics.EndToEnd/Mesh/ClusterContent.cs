@@ -11,13 +11,16 @@ namespace SmiMetrics.EndToEnd.Mesh;
 /// </summary>
 internal sealed class ClusterContent(KubeApi api)
 {
-    public async Task WriteAsync(IReadOnlyList<IMeshSimulation> meshes, CancellationToken cancellationToken)
+    public async Task WriteNodesAsync(CancellationToken cancellationToken)
     {
         foreach (string node in Topology.Nodes)
         {
             await api.CreateAsync("/api/v1/nodes", new JsonObject { ["metadata"] = new JsonObject { ["name"] = node } }, cancellationToken);
         }
+    }
 
+    public async Task WriteAsync(IReadOnlyList<IMeshSimulation> meshes, CancellationToken cancellationToken)
+    {
         foreach (string @namespace in meshes.SelectMany(mesh => mesh.Topology.Workloads).Select(workload => workload.Namespace).Distinct())
         {
             await api.CreateAsync("/api/v1/namespaces", new JsonObject { ["metadata"] = new JsonObject { ["name"] = @namespace } }, cancellationToken);
@@ -53,6 +56,14 @@ internal sealed class ClusterContent(KubeApi api)
         }
     }
 
+    /// <summary>Creates a pod of a Deployment that exists.</summary>
+    public async Task WritePodAsync(SimulatedPod pod, Sidecar sidecar, CancellationToken cancellationToken)
+    {
+        Workload workload = pod.Workload;
+        JsonNode owner = await api.GetAsync($"{Collection("ReplicaSet", workload.Namespace)}/{workload.ReplicaSet}", cancellationToken);
+        await WritePodAsync(workload.Namespace, pod.Name, pod.Node, pod.Ip, sidecar.PodLabels, sidecar, owner, cancellationToken);
+    }
+
     /// <summary>Creates a running pod.</summary>
     public async Task WritePodAsync(
         string @namespace,
@@ -86,6 +97,10 @@ internal sealed class ClusterContent(KubeApi api)
         };
         await api.MergeAsync($"{Collection("Pod", @namespace)}/{name}/status", new JsonObject { ["status"] = status }, cancellationToken);
     }
+
+    /// <summary>Deletes a pod, at once.</summary>
+    public Task DeletePodAsync(SimulatedPod pod, CancellationToken cancellationToken) =>
+        api.DeleteAsync($"{Collection("Pod", pod.Workload.Namespace)}/{pod.Name}?gracePeriodSeconds=0", cancellationToken);
 
     private async Task WriteServiceAsync(string @namespace, string name, Workload workload, CancellationToken cancellationToken)
     {

@@ -14,9 +14,8 @@ internal sealed class ProxyPage
     private const double AgeAtStart = 3600;
     private const int ScrapesBetweenRestarts = 7;
 
-    private readonly Dictionary<string, SortedDictionary<string, double>> _families = [];
+    private readonly Dictionary<string, SortedDictionary<string, Line>> _families = [];
     private readonly Dictionary<string, string> _types = [];
-    private readonly Dictionary<string, long> _constants = [];
     private readonly bool _restarts;
     private readonly Lock _gate = new();
     private readonly long _begun = Stopwatch.GetTimestamp();
@@ -31,14 +30,17 @@ internal sealed class ProxyPage
         _restarts = restarts;
     }
 
+    /// <summary>The page's age in seconds.</summary>
+    private double Now => AgeAtStart + Stopwatch.GetElapsedTime(_begun).TotalSeconds;
+
     /// <summary>Adds to a counter's rate. Series of one name and equal labels are one series.</summary>
     public void Count(string family, string labels, double perSecond) => Add(family, "counter", $"{family}{{{labels}}}", perSecond);
 
     /// <summary>A counter that has stopped.</summary>
     public void Stopped(string family, string labels, long value)
     {
-        Add(family, "counter", $"{family}{{{labels}}}", 0);
-        _constants[$"{family}{{{labels}}}"] = value;
+        Add(family, "counter", $"{family}{{{labels}}}", (double)value / AgeAtStart);
+        _families[family][$"{family}{{{labels}}}"].End = AgeAtStart;
     }
 
     /// <summary>Adds requests to a classic histogram.</summary>
@@ -57,22 +59,34 @@ internal sealed class ProxyPage
         Add(family, "histogram", $"{family}_count{{{labels}}}", perSecond);
     }
 
+    /// <summary>The series whose text contains this count no further.</summary>
+    public void Stop(string containing) => Change(containing, static (line, now) => line.End = now);
+
+    /// <summary>They are no longer on the page.</summary>
+    public void Hide(string containing) => Change(containing, static (line, _) => line.Hidden = true);
+
+    /// <summary>They are on the page and count, from zero.</summary>
+    public void BeginAnew(string containing) =>
+        Change(containing, static (line, now) => (line.Begin, line.End, line.Hidden) = (now, double.PositiveInfinity, false));
+
+    /// <summary>All counters are zero, and stay so.</summary>
+    public void Cease() => Change("", static (line, _) => line.PerSecond = 0);
+
     /// <summary>The page as a scrape sees it now.</summary>
     /// <param name="scraper">Tells one scraper from another.</param>
     public string Render(int scraper)
     {
         lock (_gate)
         {
-            Life life = _lives.GetValueOrDefault(scraper, new Life(AgeAtStart, _begun, 0));
-            double age = life.AgeAtBirth + Stopwatch.GetElapsedTime(life.Born).TotalSeconds;
+            Life life = _lives.GetValueOrDefault(scraper);
+            double now = Now;
             StringBuilder page = new();
-            foreach ((string family, SortedDictionary<string, double> series) in _families)
+            foreach ((string family, SortedDictionary<string, Line> series) in _families)
             {
                 page.Append(CultureInfo.InvariantCulture, $"# TYPE {family} {_types[family]}\n");
-                foreach ((string line, double perSecond) in series)
+                foreach ((string text, Line line) in series.Where(line => !line.Value.Hidden))
                 {
-                    long value = _constants.GetValueOrDefault(line, (long)(perSecond * age));
-                    page.Append(CultureInfo.InvariantCulture, $"{line} {value}\n");
+                    page.Append(CultureInfo.InvariantCulture, $"{text} {(long)(line.PerSecond * Math.Max(0, Math.Min(now, line.End) - Math.Max(life.Begin, line.Begin)))}\n");
                 }
             }
 
@@ -80,24 +94,55 @@ internal sealed class ProxyPage
             {
                 _lives[scraper] = life.Scrapes + 1 < ScrapesBetweenRestarts
                     ? life with { Scrapes = life.Scrapes + 1 }
-                    : new Life(AgeAtBirth: 0, Stopwatch.GetTimestamp(), Scrapes: 0);
+                    : new Life(Begin: Now, Scrapes: 0);
             }
 
             return page.ToString();
         }
     }
 
-    private void Add(string family, string type, string line, double perSecond)
+    private void Add(string family, string type, string text, double perSecond)
     {
         _types[family] = type;
-        if (!_families.TryGetValue(family, out SortedDictionary<string, double>? series))
+        if (!_families.TryGetValue(family, out SortedDictionary<string, Line>? series))
         {
-            _families[family] = series = new SortedDictionary<string, double>(StringComparer.Ordinal);
+            _families[family] = series = new SortedDictionary<string, Line>(StringComparer.Ordinal);
         }
 
-        series[line] = series.GetValueOrDefault(line) + perSecond;
+        if (!series.TryGetValue(text, out Line? line))
+        {
+            series[text] = line = new Line();
+        }
+
+        line.PerSecond += perSecond;
     }
 
+    private void Change(string containing, Action<Line, double> change)
+    {
+        lock (_gate)
+        {
+            double now = Now;
+            foreach ((_, Line line) in _families.Values.SelectMany(series => series).Where(line => line.Key.Contains(containing, StringComparison.Ordinal)))
+            {
+                change(line, now);
+            }
+        }
+    }
+
+    private sealed class Line
+    {
+        public double PerSecond { get; set; }
+
+        /// <summary>When it was zero.</summary>
+        public double Begin { get; set; }
+
+        /// <summary>Since when it stands still.</summary>
+        public double End { get; set; } = double.PositiveInfinity;
+
+        public bool Hidden { get; set; }
+    }
+
+    /// <param name="Begin">When all counters were zero.</param>
     /// <param name="Scrapes">That it has seen so far.</param>
-    private readonly record struct Life(double AgeAtBirth, long Born, int Scrapes);
+    private readonly record struct Life(double Begin, int Scrapes);
 }

@@ -46,6 +46,7 @@ internal sealed class SimulatedMesh : IAsyncDisposable
     private readonly WebApplication _server = LoopbackServer.Create(MostScrapers);
     private readonly ConcurrentDictionary<string, ProxyPage> _pages = new();
     private readonly Queue<Uri> _doors = new();
+    private volatile Recording? _recording;
 
     private SimulatedMesh(IReadOnlyList<(ScrapeTarget Target, ProxyPage Page)> proxies)
     {
@@ -79,6 +80,10 @@ internal sealed class SimulatedMesh : IAsyncDisposable
     /// <summary>Makes a page reachable.</summary>
     public void Show(Uri url, ProxyPage page) => _pages[url.AbsoluteUri] = page;
 
+    /// <summary>Keeps what is shown to scrapers from now on.</summary>
+    /// <param name="of">Which pages.</param>
+    public Recording Record(IEnumerable<Uri> of) => _recording = new Recording([.. of.Select(url => url.AbsoluteUri)]);
+
     /// <summary>From now on there is nobody at this address.</summary>
     public void Hide(Uri url) => _pages.TryRemove(url.AbsoluteUri, out _);
 
@@ -94,7 +99,31 @@ internal sealed class SimulatedMesh : IAsyncDisposable
             return;
         }
 
+        int scraper = context.Connection.LocalPort;
+        DateTimeOffset now = TimeProvider.System.GetUtcNow();
+        string text = page.Render(scraper);
+        _recording?.Add(new RecordedPage(url, scraper, now, text));
         context.Response.ContentType = "text/plain; version=0.0.4";
-        await context.Response.WriteAsync(page.Render(scraper: context.Connection.LocalPort), context.RequestAborted);
+        await context.Response.WriteAsync(text, context.RequestAborted);
+    }
+}
+
+/// <summary>A page as a scraper has seen it.</summary>
+/// <param name="Scraper">The port of its proxy.</param>
+internal sealed record RecordedPage(string Url, int Scraper, DateTimeOffset At, string Text);
+
+/// <summary>What scrapers have seen of some pages.</summary>
+internal sealed class Recording(HashSet<string> urls)
+{
+    private readonly ConcurrentQueue<RecordedPage> _pages = new();
+
+    public IReadOnlyList<RecordedPage> Pages => [.. _pages];
+
+    public void Add(RecordedPage page)
+    {
+        if (urls.Contains(page.Url))
+        {
+            _pages.Enqueue(page);
+        }
     }
 }

@@ -125,6 +125,7 @@ get_tools() {
   # shellcheck source=/dev/null
   codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-sid}")
   command -v openssl >/dev/null || install_packages openssl
+  command -v curl >/dev/null || install_packages curl
   get_program "$codename" etcd-server usr/bin/etcd
   # bookworm's are older than anybody's: Prometheus 3 has windows that are open on the left, and extrapolates otherwise at zero.
   get_program sid prometheus usr/bin/prometheus

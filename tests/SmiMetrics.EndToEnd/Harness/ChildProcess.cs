@@ -7,11 +7,13 @@ namespace SmiMetrics.EndToEnd.Harness;
 
 /// <summary>
 /// A server program run for the tests. It is ended by its process id, and by the kernel if the test run dies first:
-/// <c>setpriv --pdeathsig</c> arranges that.
+/// <c>setpriv --pdeathsig</c> arranges that. A shell that runs the tests in the background has them ignore Ctrl-C, and whatever they start:
+/// <c>env --default-signal</c> undoes that.
 /// </summary>
 internal sealed class ChildProcess : IAsyncDisposable
 {
     private const int RememberedLines = 60;
+    private const int SigInt = 2;
     private const int SigTerm = 15;
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
 
@@ -20,6 +22,8 @@ internal sealed class ChildProcess : IAsyncDisposable
 
     private readonly Process _process;
     private readonly ConcurrentQueue<string> _lines = new();
+    private readonly ConcurrentQueue<string> _firstLines = new();
+    private readonly ConcurrentQueue<string> _errors = new();
 
     private ChildProcess(string name, Process process)
     {
@@ -35,6 +39,12 @@ internal sealed class ChildProcess : IAsyncDisposable
 
     public int ExitCode => _process.ExitCode;
 
+    /// <summary>The first lines of its standard output.</summary>
+    public IReadOnlyList<string> FirstLines => [.. _firstLines];
+
+    /// <summary>The first lines of its standard error.</summary>
+    public IReadOnlyList<string> Errors => [.. _errors];
+
     /// <summary>The last lines that the program wrote, for the message of a failed test.</summary>
     public string Tail =>
         $"--- {Name} {(HasExited ? $"(ended with status {_process.ExitCode})" : "(running)")}, last lines:\n{string.Join('\n', _lines)}\n---";
@@ -42,7 +52,7 @@ internal sealed class ChildProcess : IAsyncDisposable
     public static ChildProcess Start(string name, string program, IEnumerable<string> arguments, params (string Name, string Value)[] environment)
     {
         ProcessStartInfo start = new("setpriv") { RedirectStandardOutput = true, RedirectStandardError = true, RedirectStandardInput = true };
-        foreach (string argument in (string[])["--pdeathsig", "KILL", "--", program, .. arguments])
+        foreach (string argument in (string[])["--pdeathsig", "KILL", "--", "env", "--default-signal=INT", program, .. arguments])
         {
             start.ArgumentList.Add(argument);
         }
@@ -53,8 +63,8 @@ internal sealed class ChildProcess : IAsyncDisposable
         }
 
         ChildProcess child = new(name, new Process { StartInfo = start });
-        child._process.OutputDataReceived += (_, line) => child.Remember(line.Data);
-        child._process.ErrorDataReceived += (_, line) => child.Remember(line.Data);
+        child._process.OutputDataReceived += (_, line) => child.Remember(line.Data, child._firstLines);
+        child._process.ErrorDataReceived += (_, line) => child.Remember(line.Data, child._errors);
         TaskCompletionSource started = new(TaskCreationOptions.RunContinuationsAsynchronously);
         Starts.Add(() =>
         {
@@ -76,11 +86,16 @@ internal sealed class ChildProcess : IAsyncDisposable
     }
 
     /// <summary>Asks the program to end, waits, and kills it if it does not.</summary>
-    public async Task StopAsync(CancellationToken cancellationToken)
+    public Task StopAsync(CancellationToken cancellationToken) => EndAsync(SigTerm, cancellationToken);
+
+    /// <summary>The same, as Ctrl-C does it.</summary>
+    public Task InterruptAsync(CancellationToken cancellationToken) => EndAsync(SigInt, cancellationToken);
+
+    private async Task EndAsync(int signal, CancellationToken cancellationToken)
     {
         if (!HasExited)
         {
-            _ = Kill(Id, SigTerm);
+            _ = Kill(Id, signal);
             using CancellationTokenSource patience = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
             patience.CancelAfter(Patience);
             try
@@ -110,11 +125,16 @@ internal sealed class ChildProcess : IAsyncDisposable
         _process.Dispose();
     }
 
-    private void Remember(string? line)
+    private void Remember(string? line, ConcurrentQueue<string> first)
     {
         if (line is null)
         {
             return;
+        }
+
+        if (first.Count < RememberedLines)
+        {
+            first.Enqueue(line);
         }
 
         _lines.Enqueue(line);

@@ -97,6 +97,11 @@ internal sealed record ServeOptions
         };
         CheckChoice(values, Flags.LatencyUnit, LatencyUnit.Milliseconds.Unit, LatencyUnit.Seconds.Unit);
         CheckPorts(options, values);
+        if (options.Scrape is { } scraping && 2 * scraping.Interval > options.Windows.Max)
+        {
+            values.Fail(Flags.ScrapeInterval, $"a window holds at least two, and {Flags.MaxWindow.Option} is {GoDuration.Format(options.Windows.Max)}");
+        }
+
         return errors.Count == 0 ? options : null;
     }
 
@@ -147,7 +152,7 @@ internal sealed record ServeOptions
         if (source is not (Flags.Prometheus or Flags.Scrape))
         {
             values.Fail(Flags.Source, $"\"{source}\" is neither {Flags.Prometheus} nor {Flags.Scrape}");
-            return Flags.Prometheus;
+            return values.IsGiven(Flags.PrometheusUrl) ? Flags.Prometheus : Flags.Scrape;
         }
 
         foreach (Flag flag in (source == Flags.Scrape ? Flags.OfPrometheus : Flags.OfScrape).Where(values.IsGiven))
@@ -351,7 +356,7 @@ internal sealed record ServeOptions
         public static readonly Flag Source = new("source", $"{Prometheus}|{Scrape}", null, $"where numbers come from; without it {Prometheus} if a URL is given, else {Scrape}: the mesh's proxies themselves");
         public static readonly Flag ScrapeInterval = new("scrape-interval", "DURATION", GoDuration.Format(ScrapeOptions.DefaultInterval), "time between two scrapes of a proxy");
         public static readonly Flag ScrapeTimeout = new("scrape-timeout", "DURATION", GoDuration.Format(ScrapeOptions.DefaultTimeout), "deadline of one scrape; at most the interval");
-        public static readonly Flag ScrapeTarget = new("scrape-target", "URL[#LABEL=VALUE&...]", null, "page to scrape besides the cluster's proxies, and labels for its series; repeatable", Repeatable: true);
+        public static readonly Flag ScrapeTarget = new("scrape-target", "URL[#LABEL=VALUE&...]", null, "page to scrape besides the cluster's proxies, and labels that say whose it is: #namespace=shop&pod=web-1&deployment=web; repeatable", Repeatable: true);
         public static readonly Flag ScrapeBearerTokenFile = new("scrape-bearer-token-file", "FILE", null, "token to present to https targets named by --scrape-target, read again when it changes");
         public static readonly Flag ScrapeCaFile = new("scrape-ca-file", "FILE", null, "PEM certificates to trust for https targets instead of the system's");
         public static readonly Flag ScrapeClientCertFile = new("scrape-client-cert-file", "FILE", null, "PEM certificate to present to https targets");

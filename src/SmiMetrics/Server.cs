@@ -222,7 +222,11 @@ internal static partial class Server
         // A start that fails is told by RunAsync, in a line.
         logging.AddFilter("Microsoft.Extensions.Hosting", LogLevel.None);
         logging.AddFilter("Microsoft", options.LogLevel > LogLevel.Warning ? options.LogLevel : LogLevel.Warning);
-        logging.AddJsonConsole(console => console.UseUtcTimestamp = true);
+        logging.AddJsonConsole(console =>
+        {
+            console.UseUtcTimestamp = true;
+            console.TimestampFormat = "yyyy-MM-ddTHH:mm:ss.fffZ";
+        });
         logging.Services.AddSingleton<ConsoleFormatter, LogLines>();
 
         // Standard output belongs to what a command answers.

@@ -97,7 +97,7 @@ public sealed class IncreaseTests(World world, PrometheusWithRandomPages history
         foreach (RandomTarget target in history.Targets)
         {
             TargetSeries series = store.Open(new Scrape.ScrapeTarget(
-                new Uri($"http://{target.Labels["pod"]}/metrics"), new ObjectKey(target.Labels["namespace"], target.Labels["pod"]), "linkerd", new LabelSet([.. target.Labels])));
+                new Uri($"http://{target.Labels["pod"]}/metrics"), new ObjectKey(target.Labels["namespace"], target.Labels["pod"]), new LabelSet([.. target.Labels])));
             scrapes.AddRange(target.Scrapes.Select(scrape => (series, scrape)));
         }
 

@@ -48,6 +48,13 @@ public sealed class CommandLineTests
     }
 
     [Fact]
+    public async Task A_wrong_source_is_one_mistake()
+    {
+        (_, string errors, _) = await ReadAsync(["--source=scrap"]);
+        Assert.Equal("smi-metrics: --source: \"scrap\" is neither prometheus nor scrape", errors.Trim());
+    }
+
+    [Fact]
     public async Task Without_a_Prometheus_the_proxies_are_scraped()
     {
         (_, _, ServeOptions? options) = await ReadAsync([]);
@@ -94,6 +101,7 @@ public sealed class CommandLineTests
     [InlineData("--scrape-interval: goes against --source prometheus", Url, "--source=prometheus", "--scrape-interval=5s")]
     [InlineData("--scrape-interval: needs --source scrape, as --prometheus-url is given", Url, "--scrape-interval=5s")]
     [InlineData("--cache-ttl: needs --prometheus-url", "--cache-ttl=5s")]
+    [InlineData("--scrape-interval: a window holds at least two, and --max-window is 1m0s", "--scrape-interval=40s", "--max-window=1m")]
     [InlineData("--insecure-port: nothing would be served", Url, "--kubernetes=none")]
     [InlineData("--insecure-port: nothing would be served", Url, "--secure-port=0")]
     [InlineData("--secure-port: needs --requestheader-client-ca-file", Url, "--kubernetes=none", "--secure-port=6443")]

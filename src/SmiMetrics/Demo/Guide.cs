@@ -14,7 +14,7 @@ internal sealed class Guide(World world, SimulatedMesh mesh, int port)
         // One workload; what calls it and what it calls; pods that come and go; a Service that somebody is breaking.
         $"curl {Url}{Api}/namespaces/shop/deployments/web",
         $"curl {Url}{Api}/namespaces/payments/deployments/checkout/edges",
-        $"curl '{Url}{Api}/namespaces/shop/pods?labelSelector=app=search&window=30s'",
+        $"curl '{Url}{Api}/namespaces/shop/pods?labelSelector=app=search&window=5s'",
         $"curl {Url}{Api}/namespaces/shop/services/catalog",
         $"kubectl --server {Url} get deployments --all-namespaces -o '{Columns("NAMESPACE:.metadata.namespace,NAME:.metadata.name")}'",
         $"kubectl --server {Url} get trafficmetrics -n warehouse -o '{Columns("NAME:.metadata.name")}'",
@@ -39,8 +39,8 @@ internal sealed class Guide(World world, SimulatedMesh mesh, int port)
         await output.WriteLineAsync(
             """
 
-            Values are Kubernetes quantities: 2500m is 2.5, 4k is 4000. Latencies are milliseconds, counts those of the last 10 seconds.
-            What the right answers are is declared in src/SmiMetrics/Demo/Shop.cs. Ctrl-C ends the demo.
+            Values are Kubernetes quantities: 2500m is 2.5, 4k is 4000. Latencies are milliseconds, as fine as the mesh's buckets; counts
+            are those of the last 10 seconds. What the right answers are is declared in src/SmiMetrics/Demo/Shop.cs. Ctrl-C ends the demo.
 
             """);
     }

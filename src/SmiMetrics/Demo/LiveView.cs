@@ -19,7 +19,7 @@ internal sealed record Screen(bool InPlace, bool Colour, Func<(int Columns, int 
 internal sealed class LiveView(HttpClient api, TextWriter output, Screen screen, TimeSpan fillTime, TimeProvider clock)
 {
     private const string Group = "metrics.smi-spec.io";
-    internal static readonly string Header = $"{"",-32}{"success",10}{"rps",9}{"p50",9}{"p90",9}{"p99",9}  state";
+    internal static readonly string Header = $"{"",-24}{"success",10}{"rps",9}{"p50",9}{"p90",9}{"p99",9}  state";
     private const string Red = "\e[31m";
     private const string Grey = "\e[90m";
     private const string Plain = "\e[0m";
@@ -129,10 +129,10 @@ internal sealed class LiveView(HttpClient api, TextWriter output, Screen screen,
         double total = success + metrics["failure_count"];
         string name = $"{shown.Namespace}/{shown.Name.Split('.', 2)[1]}";
         string row = total == 0
-            ? $"{name,-32}{"-",10}{0,9}{"-",9}{"-",9}{"-",9}  {state}"
+            ? $"{name,-24}{"-",10}{0,9}{"-",9}{"-",9}{"-",9}  {state}"
             : string.Create(
                 CultureInfo.InvariantCulture,
-                $"{name,-32}{success / total * 100,8:0.00} %{total / window,9:0.0}{Milliseconds("p50")}{Milliseconds("p90")}{Milliseconds("p99")}  {state}");
+                $"{name,-24}{success / total * 100,8:0.00} %{total / window,9:0.0}{Milliseconds("p50")}{Milliseconds("p90")}{Milliseconds("p99")}  {state}");
         string colour = !screen.Colour ? "" : total == 0 ? Grey : success / total < Alarming ? Red : "";
         return colour.Length == 0 ? row : $"{colour}{row}{Plain}";
 

@@ -56,6 +56,18 @@ internal sealed class Frame(long time, byte[] changes, Frame? before)
         }
     }
 
+    /// <summary>What this frame and those before it take, in bytes.</summary>
+    public long Bytes()
+    {
+        long bytes = 0;
+        for (Frame? frame = this; frame is not null; frame = frame.Before)
+        {
+            bytes += frame.Changes.Length;
+        }
+
+        return bytes;
+    }
+
     /// <summary>Writes the changes from one scrape to the next.</summary>
     /// <param name="known">Each series' last sample so far; NaN where there was none.</param>
     /// <param name="seen">Its sample in this scrape; NaN where there is none. Values are finite and not negative.</param>

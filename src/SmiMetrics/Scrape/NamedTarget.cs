@@ -46,7 +46,7 @@ internal static class NamedTarget
             }
         }
 
-        target = new ScrapeTarget(url, Pod: null, Mesh: null, new LabelSet([.. labels.Where(label => label.Value.Length > 0)]));
+        target = new ScrapeTarget(url, Pod: null, new LabelSet([.. labels.Where(label => label.Value.Length > 0)]));
         problem = null;
         return true;
     }

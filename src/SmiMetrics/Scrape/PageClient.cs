@@ -63,7 +63,7 @@ internal sealed class PageClient : IDisposable
         using HttpResponseMessage response = await _http.SendAsync(request, cancellationToken);
         if (response.StatusCode != HttpStatusCode.OK)
         {
-            throw new ScrapeException(ScrapeOutcome.Refused, string.Create(CultureInfo.InvariantCulture, $"answered {(int)response.StatusCode}"));
+            throw new ScrapeException(ScrapeOutcome.HttpError, string.Create(CultureInfo.InvariantCulture, $"answered {(int)response.StatusCode}"));
         }
 
         ExpositionFormat format = FormatOf(response.Content.Headers.ContentType?.MediaType);

@@ -33,12 +33,12 @@ internal sealed class PageInProgress
     /// <exception cref="PageException">The page is not what it should be, or holds more than a target may show.</exception>
     public void Read(ReadOnlySpan<byte> lines, ExpositionFormat format)
     {
+        _openMetrics = format == ExpositionFormat.OpenMetrics;
         if (lines.IsEmpty)
         {
             return;
         }
 
-        _openMetrics = format == ExpositionFormat.OpenMetrics;
         // A value cut short would pass for a counter that began anew. The formats demand the line feed, but for the end of OpenMetrics.
         if (lines[^1] != '\n' && !(_openMetrics && lines.EndsWith("# EOF"u8)))
         {

@@ -14,7 +14,8 @@ internal sealed class SampleStore(SeriesSelection selection, TimeSpan retention,
 
     private readonly Lock _lock = new();
     private readonly Pool _pool = new(slots: 8192);
-    private readonly List<StoredTarget> _targets = [];
+    private readonly Dictionary<TargetSeries, StoredTarget> _targets = [];
+    private readonly Dictionary<ScrapeTarget, TargetSeries> _gone = [];
     private StoredTarget[]? _snapshot = [];
     private volatile bool _complete;
 
@@ -37,19 +38,25 @@ internal sealed class SampleStore(SeriesSelection selection, TimeSpan retention,
         {
             lock (_lock)
             {
-                return _snapshot ??= [.. _targets];
+                return _snapshot ??= [.. _targets.Values];
             }
         }
     }
 
-    /// <summary>Makes room for a new target's samples.</summary>
+    /// <summary>Makes room for a target's samples. One that has been away goes on where it was.</summary>
     public TargetSeries Open(ScrapeTarget target)
     {
         lock (_lock)
         {
-            TargetSeries series = new(target, Selection, retention + Margin, _pool);
-            _targets.Add(new StoredTarget(series, _complete ? clock.GetUtcNow() : DateTimeOffset.MinValue, GoneSince: null));
             _snapshot = null;
+            if (_gone.Remove(target, out TargetSeries? known))
+            {
+                _targets[known] = _targets[known] with { GoneSince = null };
+                return known;
+            }
+
+            TargetSeries series = new(target, Selection, retention + Margin, _pool);
+            _targets.Add(series, new StoredTarget(series, _complete ? clock.GetUtcNow() : DateTimeOffset.MinValue, GoneSince: null));
             return series;
         }
     }
@@ -57,13 +64,33 @@ internal sealed class SampleStore(SeriesSelection selection, TimeSpan retention,
     /// <summary>Says that a target is gone: it will not be scraped again, and its samples go with time.</summary>
     public void Close(TargetSeries series)
     {
+        lock (_lock)
+        {
+            _snapshot = null;
+            _targets[series] = _targets[series] with { GoneSince = clock.GetUtcNow() };
+            _gone[series.Target] = series;
+        }
+    }
+
+    /// <summary>Forgets the targets that have been gone for longer than anybody can ask about.</summary>
+    public void Forget()
+    {
         DateTimeOffset now = clock.GetUtcNow();
         lock (_lock)
         {
-            int at = _targets.FindIndex(target => target.Series == series);
-            _targets[at] = _targets[at] with { GoneSince = now };
-            _targets.RemoveAll(target => target.GoneSince is { } since && now - since > retention + Margin);
-            _snapshot = null;
+            foreach ((TargetSeries series, StoredTarget stored) in _targets)
+            {
+                if (stored.GoneSince is { } since && now - since > retention + Margin)
+                {
+                    _targets.Remove(series);
+                    if (_gone.GetValueOrDefault(series.Target) == series)
+                    {
+                        _gone.Remove(series.Target);
+                    }
+
+                    _snapshot = null;
+                }
+            }
         }
     }
 

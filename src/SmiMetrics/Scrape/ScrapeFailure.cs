@@ -16,7 +16,7 @@ internal enum ScrapeOutcome
     Unreachable,
 
     /// <summary>A status other than 200.</summary>
-    Refused,
+    HttpError,
 
     /// <summary>The connection ended before the page did.</summary>
     CutShort,

@@ -14,7 +14,7 @@ internal enum TargetHealth
 /// <summary>
 /// Bounds how many scrapes run at a time, so that nobody waits for those that hang: targets that answered last time, that failed last
 /// time and that have not been asked yet each wait for their own kind alone. A target that hangs is in the way of others for one
-/// timeout, the first one.
+/// timeout, the first one; only hundreds that answer and hang in turn would be so for longer.
 /// </summary>
 internal sealed class ScrapeLanes
 {

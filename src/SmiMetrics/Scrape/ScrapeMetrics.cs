@@ -16,11 +16,11 @@ internal sealed class ScrapeMetrics
     public ScrapeMetrics(IMeterFactory meters)
     {
         _meter = meters.Create("SmiMetrics.Scrape");
-        _scrapes = _meter.CreateCounter<long>("smi_metrics_scrape_scrapes_total", description: "Scrapes of targets by outcome.");
+        _scrapes = _meter.CreateCounter<long>("smi_metrics_scrapes_total", description: "Scrapes of targets by outcome.");
         _duration = _meter.CreateHistogram<double>(
             "smi_metrics_scrape_duration_seconds", "s", "Time from the request to the last byte of a page, or to the failure.");
-        _kept = _meter.CreateCounter<long>("smi_metrics_scrape_samples_kept_total", description: "Samples of series that a mesh's descriptor names.");
-        _dropped = _meter.CreateCounter<long>("smi_metrics_scrape_samples_dropped_total", description: "Samples of other series.");
+        _kept = _meter.CreateCounter<long>("smi_metrics_scrape_samples_kept_total", description: "Samples on the pages of series that a mesh's descriptor names.");
+        _dropped = _meter.CreateCounter<long>("smi_metrics_scrape_samples_dropped_total", description: "Samples on the pages of series that no mesh's descriptor names.");
         _bad = _meter.CreateCounter<long>("smi_metrics_scrape_bad_lines_total", description: "Lines of pages that could not be read.");
         _late = _meter.CreateCounter<long>("smi_metrics_scrape_late_total", description: "Scrapes that began late, or not at all because the one before still ran.");
     }
@@ -72,7 +72,7 @@ internal sealed class ScrapeMetrics
         ScrapeOutcome.Ok => "ok",
         ScrapeOutcome.TimedOut => "timeout",
         ScrapeOutcome.Unreachable => "unreachable",
-        ScrapeOutcome.Refused => "refused",
+        ScrapeOutcome.HttpError => "http_error",
         ScrapeOutcome.CutShort => "cut_short",
         ScrapeOutcome.TooLarge => "too_large",
         ScrapeOutcome.Unreadable => "unreadable",

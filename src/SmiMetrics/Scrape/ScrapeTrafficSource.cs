@@ -5,128 +5,117 @@ namespace SmiMetrics.Scrape;
 
 /// <summary>
 /// Counters from the proxies themselves, by the samples that the <see cref="Scraper"/> has taken. Answers are those of a Prometheus that
-/// scrapes the same pages, and are computed anew each time: there is nothing upstream to be spared.
+/// scrapes the same pages. The same query at the same instant is worked out once however many ask, and no more at a time than there are
+/// processors, which the scrapes need too.
 /// </summary>
-internal sealed class ScrapeTrafficSource(SampleStore store, ScrapeOptions options, TimeProvider clock) : ITrafficSource
+internal sealed class ScrapeTrafficSource : ITrafficSource, IDisposable
 {
     /// <summary>How long a series counts as there after its last sample (Prometheus' <c>--query.lookback-delta</c>).</summary>
     private static readonly TimeSpan Lookback = TimeSpan.FromMinutes(5);
 
-    /// <summary>How many missing proxies are worth a word in an answer about any number of them. Some always are, in a large cluster.</summary>
-    private const double WorthSaying = 0.1;
+    private static readonly TimeSpan MostLag = TimeSpan.FromSeconds(2);
 
-    private const int MostNamed = 3;
+    private readonly SampleStore _store;
+    private readonly ScrapeOptions _options;
+    private readonly TimeProvider _clock;
+    private readonly TimeSpan _lag;
+    private readonly SemaphoreSlim _processors = new(Environment.ProcessorCount);
+    private readonly Lock _lock = new();
+    private readonly Dictionary<IncreaseQuery, Task<IncreaseAnswer>> _answers = [];
+    private DateTimeOffset _answersInstant;
 
-    public DateTimeOffset Instant => DateTimeOffset.FromUnixTimeSeconds(clock.GetUtcNow().ToUnixTimeSeconds());
+    public ScrapeTrafficSource(SampleStore store, ScrapeOptions options, TimeProvider clock)
+    {
+        _store = store;
+        _options = options;
+        _clock = clock;
+        TimeSpan half = options.Interval / 2;
+        _lag = half < MostLag ? half : MostLag;
+    }
 
-    public Task<IncreaseAnswer> QueryAsync(IncreaseQuery query, DateTimeOffset instant, CancellationToken cancellationToken) =>
-        // The queries of a request run at once.
-        Task.Run(() => Query(query, instant, cancellationToken), cancellationToken);
+    /// <remarks>
+    /// A moment ago: a scrape that has begun has the time at which it began, but can be seen only when its page has come. A window of two
+    /// intervals would now and then hold one sample of a proxy, which is none.
+    /// </remarks>
+    public DateTimeOffset Instant => DateTimeOffset.FromUnixTimeSeconds((_clock.GetUtcNow() - _lag).ToUnixTimeSeconds());
+
+    public Task<IncreaseAnswer> QueryAsync(IncreaseQuery query, DateTimeOffset instant, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        lock (_lock)
+        {
+            if (instant != _answersInstant)
+            {
+                _answers.Clear();
+                _answersInstant = instant;
+            }
+
+            if (!_answers.TryGetValue(query, out Task<IncreaseAnswer>? answer) || answer.IsFaulted)
+            {
+                answer = Task.Run(() => AnswerAsync(query, instant), CancellationToken.None);
+                _answers[query] = answer;
+            }
+
+            return answer.WaitAsync(cancellationToken);
+        }
+    }
 
     public Task<SeriesProbe> ProbeAsync(string series, IReadOnlyList<Matcher> matchers, CancellationToken cancellationToken)
     {
+        StoredTarget[] targets = [.. _store.Targets.Where(target => target.GoneSince is null)];
+        bool nothingYet = targets.Length > 0 && targets.All(target => target.Series.State.Newest is null && target.Series.LastError is null);
+        if (!_store.Complete || nothingYet)
+        {
+            throw new SourceUnavailableException("the server is starting: it has not scraped any proxy yet", null);
+        }
+
         if (Named(series) is not { } named)
         {
             return Task.FromResult(new SeriesProbe(Exists: false, null));
         }
 
-        IncreaseSum recent = new(new IncreaseQuery(series, matchers, [], Lookback), named, clock.GetUtcNow().ToUnixTimeMilliseconds());
-        bool exists = store.Targets.Any(target => target.GoneSince is null && target.Series.LastError is null && recent.Add(target.Series.State));
-        return Task.FromResult(new SeriesProbe(exists, exists ? options.Interval : null));
+        IncreaseSum recent = new(new IncreaseQuery(series, matchers, [], Lookback), named, _clock.GetUtcNow().ToUnixTimeMilliseconds());
+        bool exists = targets.Any(target => target.Series.LastError is null && recent.Add(target.Series.State));
+        return Task.FromResult(new SeriesProbe(exists, exists ? _options.Interval : null));
     }
 
-    private IncreaseAnswer Query(IncreaseQuery query, DateTimeOffset instant, CancellationToken cancellationToken)
+    public void Dispose() => _processors.Dispose();
+
+    private async Task<IncreaseAnswer> AnswerAsync(IncreaseQuery query, DateTimeOffset instant)
+    {
+        await _processors.WaitAsync();
+        try
+        {
+            return Answer(query, instant);
+        }
+        finally
+        {
+            _processors.Release();
+        }
+    }
+
+    private IncreaseAnswer Answer(IncreaseQuery query, DateTimeOffset instant)
     {
         NamedSeries series = Named(query.Series) ?? throw new InvalidOperationException($"{query.Series} is not kept: no descriptor names it");
-        if (!store.Complete)
+        if (!_store.Complete)
         {
             throw new SourceUnavailableException("the server is starting: it has not looked for proxies yet", null);
         }
 
-        long to = instant.ToUnixTimeMilliseconds();
-        long from = to - (long)query.Window.TotalMilliseconds;
-        IncreaseSum sum = new(query, series, to);
-        Completeness completeness = new(query, series, from, to);
-        foreach (StoredTarget target in store.Targets)
+        IncreaseSum sum = new(query, series, instant.ToUnixTimeMilliseconds());
+        Completeness completeness = new(query, series, instant, _options);
+        foreach (StoredTarget target in _store.Targets)
         {
-            cancellationToken.ThrowIfCancellationRequested();
-            TargetState state = target.Series.State;
-            sum.Add(state);
-            completeness.Add(target, state);
+            if (completeness.CanHave(target.Series.Target))
+            {
+                TargetState state = target.Series.State;
+                sum.Add(state);
+                completeness.Add(target, state);
+            }
         }
 
         return new IncreaseAnswer(sum.Rows, instant, completeness.Warnings(), StaleBecause: null);
     }
 
-    private NamedSeries? Named(string series) => store.Selection.Series.FirstOrDefault(named => named.Name == series);
-
-    /// <summary>Which of the proxies that a query is about could not be scraped often enough in its window.</summary>
-    private sealed class Completeness(IncreaseQuery query, NamedSeries series, long from, long to)
-    {
-        private readonly List<StoredTarget> _missing = [];
-        private int _asked;
-        private bool _selected;
-
-        public void Add(StoredTarget target, TargetState state)
-        {
-            if (!Concerns(target.Series.Target, out bool selected))
-            {
-                return;
-            }
-
-            _asked++;
-            bool shouldHaveBeenScraped = target.GoneSince is null && target.KnownSince.ToUnixTimeMilliseconds() <= from;
-            if (shouldHaveBeenScraped && state.ScrapesWithin(from, to) < 2)
-            {
-                _missing.Add(target);
-                _selected |= selected;
-            }
-        }
-
-        /// <exception cref="SourceUnavailableException">All of them are missing.</exception>
-        public string[] Warnings()
-        {
-            if (_missing.Count == 0 || (!_selected && _missing.Count < WorthSaying * _asked))
-            {
-                return [];
-            }
-
-            // Names go only to who asked about these very pods.
-            string[] named = _selected && _missing.Count <= MostNamed ? [.. _missing.Select(Describe)] : [];
-            string[] warnings = named.Length > 0 ? named : [$"{_missing.Count} of {_asked} proxies have not been scraped twice within the window"];
-            return _missing.Count < _asked
-                ? warnings
-                : throw new SourceUnavailableException(string.Join("; ", warnings), null);
-        }
-
-        private static string Describe(StoredTarget target) =>
-            target.Series.LastError is { } error
-                ? $"the proxy of {target.Series.Target.Name} cannot be scraped: {error}"
-                : $"the proxy of {target.Series.Target.Name} has not been scraped twice within the window";
-
-        /// <param name="selected">Whether the query picks targets, by the labels that they give their series.</param>
-        private bool Concerns(ScrapeTarget target, out bool selected)
-        {
-            selected = false;
-            if (target.Mesh is not null && !series.Meshes.Contains(target.Mesh))
-            {
-                return false;
-            }
-
-            foreach (Matcher matcher in query.Matchers)
-            {
-                if (target.Labels.TryGetValue(matcher.Label, out string? value))
-                {
-                    if (!matcher.Matches(value))
-                    {
-                        return false;
-                    }
-
-                    selected |= matcher.Operator is MatchOperator.Equal or MatchOperator.Matches;
-                }
-            }
-
-            return true;
-        }
-    }
+    private NamedSeries? Named(string series) => _store.Selection.Series.FirstOrDefault(named => named.Name == series);
 }

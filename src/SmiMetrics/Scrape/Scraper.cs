@@ -57,6 +57,11 @@ internal sealed partial class Scraper : BackgroundService
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
+        foreach (ScrapeTarget target in _named.Where(target => target.Labels.Count == 0))
+        {
+            Log.Nobodys(_logger, target.Name);
+        }
+
         using PeriodicTimer timer = new(LookPeriod, _timeProvider);
         ClusterSnapshot? seen = null;
         try
@@ -72,10 +77,13 @@ internal sealed partial class Scraper : BackgroundService
                     seen = snapshot;
                 }
 
-                if (synced)
+                if (synced && !_store.Complete)
                 {
                     _store.AllOpened();
+                    Log.Started(_logger, _running.Count, _options.Interval.TotalSeconds);
                 }
+
+                _store.Forget();
             }
             while (await timer.WaitForNextTickAsync(stoppingToken));
         }
@@ -166,6 +174,12 @@ internal sealed partial class Scraper : BackgroundService
 
     private static partial class Log
     {
+        [LoggerMessage(LogLevel.Information, "scraping {Targets} proxies every {Seconds} s")]
+        public static partial void Started(ILogger logger, int targets, double seconds);
+
+        [LoggerMessage(LogLevel.Warning, "{Target} has no labels: series that do not say themselves whose they are will be nobody's; add #namespace=…&deployment=… to its URL")]
+        public static partial void Nobodys(ILogger logger, string target);
+
         [LoggerMessage(LogLevel.Debug, "{Targets} targets, {Added} of them new")]
         public static partial void Followed(ILogger logger, int targets, int added);
 

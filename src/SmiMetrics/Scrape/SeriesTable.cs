@@ -28,10 +28,18 @@ internal enum Taken
 internal sealed class SeriesTable(ScrapeTarget target, SeriesSelection selection, Pool pool)
 {
     /// <summary>
-    /// What a target may have: enough for a proxy with thousands of peers. Any pod can call itself a proxy, and must not cost more than
-    /// some ten megabytes by that.
+    /// What a target may have, those of the last hour that are gone included: 3,500 of Linkerd's histograms. Any pod can call itself a proxy,
+    /// and with this and the next two bounds it costs at most some 60 MB.
     /// </summary>
-    internal const int MostSeries = 50_000;
+    internal const int MostSeries = 100_000;
+
+    /// <summary>How long the label values of one series may be together, and those of all that differ. Names have at most 253 characters.</summary>
+    internal const int MostLabelText = 2048;
+
+    internal const int MostLabelTextOfAll = 4 * 1024 * 1024;
+
+    /// <summary>No counter gets so far. Beyond it sums of many would become infinite, and with them the numbers of others.</summary>
+    private const double Absurd = 1e18;
 
     private const string BoundLabel = "le";
     private const int NotCounted = -1;
@@ -63,6 +71,7 @@ internal sealed class SeriesTable(ScrapeTarget target, SeriesSelection selection
     private long _oldest;
     private bool _reclaimed;
     private int _identified;
+    private int _labelText;
 
     /// <summary>Each series' last sample; NaN where there is none.</summary>
     public ReadOnlySpan<double> Known => _known.AsSpan(0, _count);
@@ -83,7 +92,7 @@ internal sealed class SeriesTable(ScrapeTarget target, SeriesSelection selection
     /// <exception cref="PageException">The target shows more series than it may.</exception>
     public Taken Take(NamedSeries name, ReadOnlySpan<byte> series, double value)
     {
-        if (!double.IsFinite(value) || value < 0)
+        if (!(value is >= 0 and < Absurd))
         {
             return Taken.Bad;
         }
@@ -131,7 +140,14 @@ internal sealed class SeriesTable(ScrapeTarget target, SeriesSelection selection
     }
 
     /// <summary>Forgets the samples of the pages before.</summary>
-    public void ForgetValues() => Array.Fill(_known, double.NaN, 0, _count);
+    public void ForgetValues()
+    {
+        Array.Fill(_known, double.NaN, 0, _count);
+        for (int slot = 0; slot < _count; slot++)
+        {
+            _lastSeen[slot] = _lastSeen[slot] == Free ? Free : Math.Min(_lastSeen[slot], _time);
+        }
+    }
 
     private int Identify(NamedSeries name, ReadOnlySpan<byte> series, UInt128 text)
     {
@@ -225,7 +241,8 @@ internal sealed class SeriesTable(ScrapeTarget target, SeriesSelection selection
         Dictionary<string, string> labels = new(target.Labels);
         foreach ((string label, string value) in printed)
         {
-            labels[target.Labels.ContainsKey(label) ? "exported_" + label : label] = value;
+            bool taken = target.Labels.TryGetValue(label, out string? own) && own.Length > 0;
+            labels[taken ? "exported_" + label : label] = value;
         }
 
         string Value(string label) => labels.GetValueOrDefault(label, "");
@@ -234,13 +251,26 @@ internal sealed class SeriesTable(ScrapeTarget target, SeriesSelection selection
             return null;
         }
 
+        string bound = Value(BoundLabel);
+        int text = name.Labels.Sum(label => Value(label).Length);
+        if (text + bound.Length > MostLabelText)
+        {
+            return null;
+        }
+
         SeriesLabels found = new(name, [.. name.Labels.Select(label => pool.Share(Value(label)))]);
         if (!_shared.TryGetValue(found, out SeriesLabels? shared))
         {
+            _labelText += text;
+            if (_labelText > MostLabelTextOfAll)
+            {
+                throw new PageException($"shows labels of more than {MostLabelTextOfAll} characters");
+            }
+
             _shared.Add(found, shared = found);
         }
 
-        return new StoredSeries(shared, pool.Share(Value(BoundLabel)));
+        return new StoredSeries(shared, pool.Share(bound));
     }
 
     private int Place(StoredSeries stored, UInt128 text)
@@ -271,6 +301,7 @@ internal sealed class SeriesTable(ScrapeTarget target, SeriesSelection selection
         _reclaimed = true;
         HashSet<int> freed = [];
         _shared.Clear();
+        _labelText = 0;
         for (int slot = 0; slot < _count; slot++)
         {
             // One that is back after a long time is on this very page.
@@ -281,9 +312,9 @@ internal sealed class SeriesTable(ScrapeTarget target, SeriesSelection selection
                 _lastSeen[slot] = Free;
                 _texts[slot] = default;
             }
-            else if (_lastSeen[slot] != Free)
+            else if (_lastSeen[slot] != Free && _shared.TryAdd(_series[slot].Labels, _series[slot].Labels))
             {
-                _shared.TryAdd(_series[slot].Labels, _series[slot].Labels);
+                _labelText += _series[slot].Labels.Values.Sum(value => value.Length);
             }
         }
 
@@ -297,7 +328,7 @@ internal sealed class SeriesTable(ScrapeTarget target, SeriesSelection selection
 
         foreach ((UInt128 labels, int slot) in _byLabels)
         {
-            if (slot == NotCounted || freed.Contains(slot))
+            if (freed.Contains(slot))
             {
                 _byLabels.Remove(labels);
             }

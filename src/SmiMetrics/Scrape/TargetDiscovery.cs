@@ -15,7 +15,7 @@ internal static class TargetDiscovery
     private const string Running = "Running";
 
     /// <summary>
-    /// The targets, each URL once. A page that several meshes' endpoints lead to (two descriptors of one proxy) belongs to the first of
+    /// The targets, each URL once. A page that several meshes' endpoints lead to (two descriptors of one proxy) belongs to all of
     /// them and has the labels of all, a label's value from the first that has it. A page that the operator named has the operator's alone.
     /// </summary>
     /// <param name="cluster">Its pods that run.</param>
@@ -47,13 +47,14 @@ internal static class TargetDiscovery
 
                 if (!targets.TryGetValue(url, out ScrapeTarget? known))
                 {
-                    targets.Add(url, new ScrapeTarget(url, pod.Key, mesh.Name, new LabelSet([.. LabelsOf(pod, endpoint)])));
+                    targets.Add(url, new ScrapeTarget(url, pod.Key, new LabelSet([.. LabelsOf(pod, endpoint)])) { Meshes = [mesh.Name] });
                 }
                 else if (known.Pod == pod.Key)
                 {
                     targets[url] = known with
                     {
-                        Labels = new LabelSet([.. known.Labels, .. LabelsOf(pod, endpoint).Where(label => !known.Labels.ContainsKey(label.Key))]),
+                        Meshes = [.. known.Meshes, mesh.Name],
+                        Labels = Merge(known.Labels, LabelsOf(pod, endpoint)),
                     };
                 }
 
@@ -105,6 +106,20 @@ internal static class TargetDiscovery
         return Uri.TryCreate(string.Create(CultureInfo.InvariantCulture, $"http://{host}:{port}{path}"), UriKind.Absolute, out Uri? url) ? url : null;
     }
 
+    private static LabelSet Merge(LabelSet first, IEnumerable<KeyValuePair<string, string>> second)
+    {
+        Dictionary<string, string> labels = new(first);
+        foreach ((string name, string value) in second)
+        {
+            if (labels.GetValueOrDefault(name, "").Length == 0)
+            {
+                labels[name] = value;
+            }
+        }
+
+        return new LabelSet([.. labels]);
+    }
+
     private static IEnumerable<KeyValuePair<string, string>> LabelsOf(Pod pod, ProxyEndpoint endpoint)
     {
         foreach ((string name, TargetLabel label) in endpoint.Labels)
@@ -117,10 +132,7 @@ internal static class TargetDiscovery
                 TargetLabel.PodLabel of => pod.Labels.TryGetValue(of.Key, out string? found) ? found : "",
                 _ => throw new ArgumentOutOfRangeException(nameof(endpoint), label, "no such label of a target"),
             };
-            if (value.Length > 0)
-            {
-                yield return KeyValuePair.Create(name, value);
-            }
+            yield return KeyValuePair.Create(name, value);
         }
     }
 }

@@ -18,6 +18,9 @@ internal readonly record struct StoredSeries(SeriesLabels Labels, string Bound);
 /// <param name="pool">Shares label values with other targets.</param>
 internal sealed class TargetSeries(ScrapeTarget target, SeriesSelection selection, TimeSpan retention, Pool pool)
 {
+    /// <summary>What the frames of a target may take: a hundred thousand series that grow by a byte each time for an hour. It bounds what a pod can cost.</summary>
+    private const long MostFrameBytes = 40 * 1024 * 1024;
+
     private readonly SeriesTable _table = new(target, selection, pool);
     private PageInProgress? _page;
     private volatile TargetState _state = TargetState.Empty;
@@ -46,6 +49,7 @@ internal sealed class TargetSeries(ScrapeTarget target, SeriesSelection selectio
     }
 
     /// <summary>Makes the values that the table has seen the newest frame.</summary>
+    /// <exception cref="PageException">The samples take more memory than those of any real proxy do.</exception>
     internal void Publish(long time)
     {
         Frame? newest = _state.Newest;
@@ -58,6 +62,11 @@ internal sealed class TargetSeries(ScrapeTarget target, SeriesSelection selectio
 
         Frame frame = new(time, Frame.Encode(_table.Known, _table.Seen), newest);
         frame.Forget(Oldest(time));
+        if (frame.Bytes() > MostFrameBytes)
+        {
+            throw new PageException($"its samples take more than {MostFrameBytes >> 20} MiB");
+        }
+
         _table.Commit();
         _state = new TargetState(_table.Series, _table.Known.ToArray(), frame);
         _lastError = null;
@@ -83,15 +92,22 @@ internal sealed record TargetState(StoredSeries[] Series, double[] Values, Frame
 {
     public static readonly TargetState Empty = new([], [], null);
 
-    /// <summary>How many scrapes succeeded after <paramref name="from"/> and not after <paramref name="to"/> (milliseconds since 1970), counted up to two.</summary>
-    public int ScrapesWithin(long from, long to)
+    /// <summary>
+    /// The scrapes that succeeded after <paramref name="from"/> and not after <paramref name="to"/>: how many, and when the oldest and the newest
+    /// began. All times are milliseconds since 1970.
+    /// </summary>
+    public (int Count, long Oldest, long Newest) ScrapesWithin(long from, long to)
     {
-        int scrapes = 0;
-        for (Frame? frame = Newest; frame is not null && frame.Time > from && scrapes < 2; frame = frame.Before)
+        (int count, long oldest, long newest) = (0, 0, 0);
+        for (Frame? frame = Newest; frame is not null && frame.Time > from; frame = frame.Before)
         {
-            scrapes += frame.Time <= to ? 1 : 0;
+            if (frame.Time <= to)
+            {
+                newest = count++ == 0 ? frame.Time : newest;
+                oldest = frame.Time;
+            }
         }
 
-        return scrapes;
+        return (count, oldest, newest);
     }
 }

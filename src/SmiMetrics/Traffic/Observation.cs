@@ -32,6 +32,9 @@ internal sealed class Observation(View view, DateTimeOffset instant)
         : _warnings.Count > 0 ? (TrafficState.Partial, "the source warns: " + string.Join("; ", _warnings))
         : null;
 
+    /// <summary>Says that something is missing from the view.</summary>
+    public void Warn(string warning) => _warnings.Add(warning);
+
     /// <param name="identity">The labels of both plans, as the query grouped by them.</param>
     public void Add(IncreaseAnswer answer, string[] identity, Action<Tally, IncreaseRow> add)
     {

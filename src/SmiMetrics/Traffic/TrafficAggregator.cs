@@ -147,7 +147,30 @@ internal sealed class TrafficAggregator(ITrafficSource source, MeshMonitor meshe
     private async Task<IReadOnlyList<Observation>> ObserveAsync(List<View> views, Moment moment, CancellationToken cancellationToken)
     {
         Task<Observation>[] asked = [.. views.Select(view => ObserveAsync(view, moment, cancellationToken))];
-        return await Task.WhenAll(asked);
+        try
+        {
+            return await Task.WhenAll(asked);
+        }
+        catch (SourceUnavailableException) when (Array.Exists(asked, task => task.IsCompletedSuccessfully))
+        {
+            // What one mesh's proxies cannot tell does not take away what another's can.
+            List<Observation> observations = [];
+            foreach ((View view, Task<Observation> task) in views.Zip(asked))
+            {
+                try
+                {
+                    observations.Add(await task);
+                }
+                catch (SourceUnavailableException e)
+                {
+                    Observation missing = new(view, moment.Instant);
+                    missing.Warn($"{view.Mesh.Name}: {e.Message}");
+                    observations.Add(missing);
+                }
+            }
+
+            return observations;
+        }
     }
 
     private async Task<Observation> ObserveAsync(View view, Moment moment, CancellationToken cancellationToken)

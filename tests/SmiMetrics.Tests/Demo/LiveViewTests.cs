@@ -23,10 +23,10 @@ public sealed class LiveViewTests : IDisposable
         ]}
         """;
 
-    private const string Web = "shop/web                           99.50 %    400.0    10 ms    50 ms   100 ms  ok";
-    private const string Canary = "shop/catalog-canary                74.84 %     24.1    50 ms   100 ms  1000 ms  ok";
-    private const string GiftCards = "shop/gift-cards                          -        0        -        -        -  idle";
-    private const string Header = "12:00:00                           success      rps      p50      p90      p99  state";
+    private const string Web = "shop/web                   99.50 %    400.0    10 ms    50 ms   100 ms  ok";
+    private const string Canary = "shop/catalog-canary        74.84 %     24.1    50 ms   100 ms  1000 ms  ok";
+    private const string GiftCards = "shop/gift-cards                  -        0        -        -        -  idle";
+    private const string Header = "12:00:00                   success      rps      p50      p90      p99  state";
 
     private readonly FakeTimeProvider _time = new(new DateTimeOffset(2026, 11, 22, 12, 0, 0, TimeSpan.Zero));
     private readonly FrameWriter _output = new();

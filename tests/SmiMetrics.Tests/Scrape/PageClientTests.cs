@@ -12,7 +12,7 @@ namespace SmiMetrics.Tests.Scrape;
 public sealed class PageClientTests
 {
     private static readonly SeriesSelection Selection = new(MeshCatalogue.Load().All);
-    private static readonly ScrapeTarget Target = new(new Uri("http://10.0.0.1/metrics"), new ObjectKey("shop", "web-1"), "linkerd", LabelSet.Empty);
+    private static readonly ScrapeTarget Target = new(new Uri("http://10.0.0.1/metrics"), new ObjectKey("shop", "web-1"), LabelSet.Empty);
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 

@@ -8,7 +8,7 @@ public sealed class ScrapeFailureTests
 {
     public static TheoryData<Exception, string, string> Failures => new()
     {
-        { new ScrapeException(ScrapeOutcome.Refused, "answered 503"), "Refused", "answered 503" },
+        { new ScrapeException(ScrapeOutcome.HttpError, "answered 503"), "HttpError", "answered 503" },
         { new ScrapeException(ScrapeOutcome.TooLarge, "huge"), "TooLarge", "huge" },
         { new PageException("nothing in it is a sample"), "Unreadable", "nothing in it is a sample" },
         { new OperationCanceledException(), "TimedOut", "timed out after 2.5s" },

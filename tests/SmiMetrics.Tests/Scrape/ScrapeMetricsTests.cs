@@ -8,7 +8,7 @@ public sealed class ScrapeMetricsTests
     [InlineData("Ok", "ok")]
     [InlineData("TimedOut", "timeout")]
     [InlineData("Unreachable", "unreachable")]
-    [InlineData("Refused", "refused")]
+    [InlineData("HttpError", "http_error")]
     [InlineData("CutShort", "cut_short")]
     [InlineData("TooLarge", "too_large")]
     [InlineData("Unreadable", "unreadable")]

@@ -97,7 +97,7 @@ public sealed class ScrapeOptionsTests
         Assert.Equal(url, target.Url.AbsoluteUri);
         Assert.Equal(labels, string.Join(' ', target.Labels.Select(label => $"{label.Key}={label.Value}")));
         Assert.Null(target.Pod);
-        Assert.Null(target.Mesh);
+        Assert.Empty(target.Meshes);
     }
 
     [Theory]

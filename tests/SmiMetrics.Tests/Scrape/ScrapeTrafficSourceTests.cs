@@ -6,7 +6,7 @@ using SmiMetrics.Traffic;
 
 namespace SmiMetrics.Tests.Scrape;
 
-public sealed class ScrapeTrafficSourceTests
+public sealed class ScrapeTrafficSourceTests : IDisposable
 {
     private static readonly TimeSpan Window = TimeSpan.FromSeconds(30);
     private readonly FakeTimeProvider _clock = new(ScrapedPages.Start);
@@ -19,13 +19,17 @@ public sealed class ScrapeTrafficSourceTests
         _source = new ScrapeTrafficSource(_store, new ScrapeOptions(), _clock);
     }
 
+    public void Dispose() => _source.Dispose();
+
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
-    public void The_instant_is_the_current_second()
+    public void The_instant_lies_back_by_the_time_that_a_page_may_take()
     {
         _clock.Advance(TimeSpan.FromSeconds(12.9));
-        Assert.Equal(ScrapedPages.Start.AddSeconds(12), _source.Instant);
+        Assert.Equal(ScrapedPages.Start.AddSeconds(10), _source.Instant);
+        using ScrapeTrafficSource everySecond = new(_store, new ScrapeOptions { Interval = TimeSpan.FromSeconds(1) }, _clock);
+        Assert.Equal(ScrapedPages.Start.AddSeconds(12), everySecond.Instant);
     }
 
     [Fact]
@@ -58,7 +62,7 @@ public sealed class ScrapeTrafficSourceTests
         _store.AllOpened();
         _clock.Advance(TimeSpan.FromSeconds(30));
         IncreaseAnswer answer = await _source.QueryAsync(
-            new IncreaseQuery("response_latency_ms_bucket", [], ["pod", "le"], TimeSpan.FromSeconds(31)), _source.Instant, Token);
+            new IncreaseQuery("response_latency_ms_bucket", [], ["pod", "le"], TimeSpan.FromSeconds(31)), ScrapedPages.Start.AddSeconds(30), Token);
         Assert.Equal(["web-1 +Inf 5", "web-1 1 3"], answer.Rows.Select(row => $"{row.Labels[0]} {row.Labels[1]} {row.Value}").Order(StringComparer.Ordinal));
     }
 
@@ -77,16 +81,135 @@ public sealed class ScrapeTrafficSourceTests
         TargetSeries gone = Scraped("shop/web-1", "web", 10, 0);
         _store.Close(gone);
         Assert.Equal(["web-1 10"], await AskAsync("""classification="success" """, "pod"));
+        _clock.Advance(TimeSpan.FromMinutes(10));
+        _store.Forget();
+        Assert.Single(_store.Targets);
+        _clock.Advance(TimeSpan.FromMinutes(2));
+        _store.Forget();
+        Assert.Empty(_store.Targets);
+    }
+
+    [Fact]
+    public void A_target_that_goes_and_comes_back_goes_on_where_it_was()
+    {
+        TargetSeries first = Open("shop/web-1");
+        _store.Close(first);
+        Assert.Same(first, Open("shop/web-1"));
+        Assert.Null(Assert.Single(_store.Targets).GoneSince);
+        Assert.NotSame(first, Open("shop/web-1")); // the one before is not gone
+        _store.Close(first);
         _clock.Advance(TimeSpan.FromMinutes(12));
-        TargetSeries other = Open("shop/web-2");
-        _store.Close(other);
-        Assert.Equal(["web-2"], _store.Targets.Select(target => target.Series.Target.Pod!.Value.Name));
+        _store.Forget();
+        Assert.NotSame(first, Open("shop/web-1"));
+    }
+
+    [Fact]
+    public async Task The_same_query_at_the_same_instant_is_worked_out_once()
+    {
+        Scraped("shop/web-1", "web", 10, 0);
+        IncreaseQuery Query() => new("response_total", [], ["pod"], Window);
+        IncreaseAnswer first = await _source.QueryAsync(Query(), ScrapedPages.Start.AddSeconds(30), Token);
+        Assert.Same(first, await _source.QueryAsync(Query(), ScrapedPages.Start.AddSeconds(30), Token));
+        Assert.NotSame(first, await _source.QueryAsync(Query(), ScrapedPages.Start.AddSeconds(29), Token));
+        Assert.NotSame(first, await _source.QueryAsync(Query(), ScrapedPages.Start.AddSeconds(30), Token));
+    }
+
+    [Theory]
+    // A window of two minutes, of which 30 s were scraped.
+    [InlineData(120, 32, "the samples of 1 of 1 proxies reach back only 30 s")]
+    [InlineData(45, 32, null)]
+    // Not scraped for 28 of the last 60 s, and said to fail.
+    [InlineData(60, 60, "the proxy of shop/web-1 cannot be scraped: answered 500")]
+    public async Task An_answer_about_a_part_of_its_window_says_so(int window, int now, string? warning)
+    {
+        TargetSeries target = Scraped("shop/web-1", "web", 10, 0);
+        _clock.Advance(ScrapedPages.Start.AddSeconds(now) - _clock.GetUtcNow());
+        if (now > 40)
+        {
+            target.Begin(_clock.GetUtcNow()).Fail("answered 500");
+        }
+
+        IncreaseAnswer answer = await AnswerAsync("""namespace="shop" """, TimeSpan.FromSeconds(window));
+        Assert.Equal(warning is null ? [] : [warning], answer.Warnings);
+        Assert.Single(answer.Rows);
+    }
+
+    [Fact]
+    public async Task A_scrape_that_is_not_finished_does_not_make_its_target_missing_from_the_shortest_window()
+    {
+        TargetSeries target = Open("shop/web-1");
+        _store.AllOpened();
+        target.Scrape(0, ScrapedPages.Responses("a", 1));
+        target.Scrape(10, ScrapedPages.Responses("a", 2));
+        // The page of the scrape at 20 s takes a second.
+        PageInProgress slow = target.Begin(ScrapedPages.Start.AddSeconds(20));
+        _clock.Advance(TimeSpan.FromSeconds(20.9));
+        IncreaseAnswer answer = await _source.QueryAsync(new IncreaseQuery("response_total", [], [], TimeSpan.FromSeconds(20)), _source.Instant, Token);
+        Assert.Empty(answer.Warnings);
+        Assert.Single(answer.Rows);
+        slow.Complete();
+    }
+
+    /// <summary>Istio's labels are not the target's, but the reporter's namespace is that of its pod.</summary>
+    [Fact]
+    public async Task A_proxy_that_cannot_be_scraped_concerns_its_own_namespace_whatever_the_mesh_calls_it()
+    {
+        _store.Open(ScrapedPages.Pod("shop/web-1", "istio")).Begin(_clock.GetUtcNow()).Fail("answered 500");
+        for (int i = 0; i < 20; i++)
+        {
+            _store.Open(ScrapedPages.Pod($"other/web-{i}", "istio")).Scrape(0, "istio_requests_total{reporter=\"destination\"} 0\n");
+        }
+
+        _store.AllOpened();
+        foreach (StoredTarget target in _store.Targets.Skip(1))
+        {
+            target.Series.Scrape(10, "istio_requests_total{reporter=\"destination\"} 1\n");
+        }
+
+        _clock.Advance(TimeSpan.FromSeconds(20));
+        SourceUnavailableException shop = await Assert.ThrowsAsync<SourceUnavailableException>(() => IstioAsync("""reporter="destination",destination_workload_namespace="shop" """));
+        Assert.Equal("the proxy of shop/web-1 cannot be scraped: answered 500", shop.Message);
+        Assert.Empty((await IstioAsync("""reporter="destination",destination_workload_namespace="other" """)).Warnings);
+        Assert.Empty((await IstioAsync("""reporter="source",destination_workload_namespace="shop" """)).Warnings);
+
+        Task<IncreaseAnswer> IstioAsync(string matchers) => _source.QueryAsync(
+            new IncreaseQuery("istio_requests_total", [.. matchers.Split(',').Select(Matcher.Parse)], [], TimeSpan.FromSeconds(22)), _source.Instant, Token);
+    }
+
+    [Fact]
+    public async Task A_target_without_a_label_is_not_the_one_that_the_label_names()
+    {
+        Scraped("shop/web-1", "web", 10, 0);
+        _store.Open(ScrapedPages.Pod("shop/db-0", "linkerd", ("deployment", ""), ("statefulset", "db"))).Begin(_clock.GetUtcNow()).Fail("answered 500");
+        Assert.Empty((await AnswerAsync("""namespace="shop",deployment="web" """)).Warnings);
+        Assert.Empty((await AnswerAsync("""namespace="shop",deployment="idle" """)).Warnings);
+    }
+
+    [Fact]
+    public async Task What_the_operator_named_is_told_by_its_labels_and_never_by_its_address()
+    {
+        foreach ((string url, LabelSet labels) in new[]
+        {
+            ("http://10.9.9.9/metrics?token=s3cret", new LabelSet([KeyValuePair.Create("namespace", "shop"), KeyValuePair.Create("pod", "web-1")])),
+            ("http://10.9.9.9/other?token=s3cret", LabelSet.Empty),
+        })
+        {
+            _store.Open(new ScrapeTarget(new Uri(url), null, labels)).Begin(_clock.GetUtcNow()).Fail("answered 500");
+        }
+
+        _store.AllOpened();
+        SourceUnavailableException failure = await Assert.ThrowsAsync<SourceUnavailableException>(() => AnswerAsync("""namespace="shop" """));
+        Assert.Equal("2 of 2 proxies cannot be scraped", failure.Message);
+        Assert.Equal(["http://10.9.9.9/metrics", "http://10.9.9.9/other"], _store.Targets.Select(target => target.Series.Target.Name));
+        Assert.Equal("shop/web-1", _store.Targets[0].Series.Target.PodName);
     }
 
     [Fact]
     public async Task The_probe_finds_series_that_are_there_now()
     {
         MeshSide side = ScrapedPages.Meshes[0].Server!;
+        await Assert.ThrowsAsync<SourceUnavailableException>(() => _source.ProbeAsync(side.Requests, side.Where, Token));
+        _store.AllOpened();
         Assert.Equal(new SeriesProbe(false, null), await _source.ProbeAsync(side.Requests, side.Where, Token));
         Assert.Equal(new SeriesProbe(false, null), await _source.ProbeAsync("nosuch", [], Token));
         TargetSeries target = Scraped("shop/web-1", "web", 10, 0);
@@ -117,9 +240,9 @@ public sealed class ScrapeTrafficSourceTests
         TargetSeries target = Open("shop/web-1");
         _store.AllOpened();
         target.Scrape(0, ScrapedPages.Responses("a", 1));
-        _clock.Advance(TimeSpan.FromSeconds(5));
+        _clock.Advance(TimeSpan.FromSeconds(7));
         SourceUnavailableException early = await Assert.ThrowsAsync<SourceUnavailableException>(() => AnswerAsync(""));
-        Assert.Equal("1 of 1 proxies have not been scraped twice within the window", early.Message);
+        Assert.Equal("1 of 1 proxies has not been scraped twice within the window", early.Message);
         target.Scrape(10, ScrapedPages.Responses("a", 2));
         _clock.Advance(TimeSpan.FromSeconds(5));
         Assert.Empty((await AnswerAsync("")).Warnings);
@@ -138,7 +261,7 @@ public sealed class ScrapeTrafficSourceTests
         SourceUnavailableException nothing = await Assert.ThrowsAsync<SourceUnavailableException>(() => AnswerAsync("""namespace="shop",pod="web-2" """));
         Assert.Equal("the proxy of shop/web-2 cannot be scraped: timed out after 5s", nothing.Message);
         // Who asks about no namespace in particular, or about one end of what any proxy may report, hears a number.
-        Assert.Equal(["1 of 2 proxies have not been scraped twice within the window"], (await AnswerAsync("""dst_namespace="shop" """)).Warnings);
+        Assert.Equal(["1 of 2 proxies cannot be scraped"], (await AnswerAsync("""dst_namespace="shop" """)).Warnings);
     }
 
     [Fact]
@@ -158,12 +281,12 @@ public sealed class ScrapeTrafficSourceTests
     public async Task A_proxy_of_another_mesh_and_a_new_or_gone_one_are_not_missing()
     {
         Scraped("shop/web-1", "web", 10, 0);
-        _store.Open(ScrapedPages.Pod("shop/books-1", "istio"));
+        _ = _store.Open(ScrapedPages.Pod("shop/books-1", "istio"));
         _store.Close(Open("shop/gone-1"));
-        _clock.Advance(TimeSpan.FromSeconds(20));
+        _clock.Advance(TimeSpan.FromSeconds(8));
         Open("shop/new-1");
-        _clock.Advance(TimeSpan.FromSeconds(5));
-        Assert.Empty((await AnswerAsync("""namespace="shop" """, TimeSpan.FromMinutes(2))).Warnings);
+        _clock.Advance(TimeSpan.FromSeconds(7));
+        Assert.Empty((await AnswerAsync("""namespace="shop" """, TimeSpan.FromSeconds(45))).Warnings);
         // Not even web-1 was scraped in the last four seconds, and the new one is no longer new.
         Assert.Equal(2, (await AnswerAsync("""namespace="shop" """, TimeSpan.FromSeconds(4))).Warnings.Count);
     }

@@ -118,7 +118,7 @@ internal sealed class ScrapeWorld : IAsyncDisposable
     private bool Settled()
     {
         IReadOnlyList<(DateTimeOffset At, Uri Url)> begun = Begun;
-        long ended = Counts["smi_metrics_scrape_scrapes_total"] - Counts.Scrapes("credentials"); // which are never begun
+        long ended = Counts["smi_metrics_scrapes_total"] - Counts.Scrapes("credentials"); // which are never begun
         // A server may see later than its client that it was given up, so what is past its deadline does not count as hanging.
         DateTimeOffset overdue = Time.GetUtcNow() - _timeout;
         int hanging = _servers.Sum(server =>
@@ -252,7 +252,7 @@ internal sealed class ScrapeCounts : IMeterFactory
 
     public long Late => this["smi_metrics_scrape_late_total"];
 
-    public long Scrapes(string outcome) => this[$"smi_metrics_scrape_scrapes_total{{{outcome}}}"];
+    public long Scrapes(string outcome) => this[$"smi_metrics_scrapes_total{{{outcome}}}"];
 
     public long Targets(string state)
     {

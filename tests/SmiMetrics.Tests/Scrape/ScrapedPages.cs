@@ -22,13 +22,15 @@ internal static class ScrapedPages
         return new ScrapeTarget(
             new Uri($"http://10.0.0.1:4191/{name}"),
             new ObjectKey(parts[0], parts[1]),
-            mesh,
             new LabelSet(
             [
                 KeyValuePair.Create("namespace", parts[0]),
                 KeyValuePair.Create("pod", parts[1]),
                 .. labels.Select(label => KeyValuePair.Create(label.Name, label.Value)),
-            ]));
+            ]))
+        {
+            Meshes = [mesh],
+        };
     }
 
     public static TargetSeries Target(ScrapeTarget? target = null, TimeSpan? retention = null) =>

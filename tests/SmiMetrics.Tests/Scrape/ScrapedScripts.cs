@@ -15,11 +15,12 @@ internal static class ScrapedScripts
     /// <param name="lines">Series as in an exposition, each with its increase in place of its value.</param>
     public static ITrafficSource Source(IReadOnlyList<string> lines, IReadOnlyList<MeshDescriptor> meshes, DateTimeOffset instant)
     {
-        FixedTime clock = new(instant);
+        // The source answers about a moment ago.
+        FixedTime clock = new(instant.AddSeconds(2));
         SampleStore store = new(new SeriesSelection(meshes), TimeSpan.FromHours(1), clock);
-        TargetSeries target = store.Open(new ScrapeTarget(new Uri("http://127.0.0.1/"), null, null, LabelSet.Empty));
+        TargetSeries target = store.Open(new ScrapeTarget(new Uri("http://127.0.0.1/"), null, LabelSet.Empty));
         store.AllOpened();
-        target.Scrape((instant - ScrapedPages.Start).TotalSeconds - 10, string.Concat(lines.Select(line => line[..line.LastIndexOf(' ')] + " 0\n")));
+        target.Scrape((instant - ScrapedPages.Start).TotalSeconds - 15, string.Concat(lines.Select(line => line[..line.LastIndexOf(' ')] + " 0\n")));
         target.Scrape((instant - ScrapedPages.Start).TotalSeconds, string.Concat(lines.Select(line => line + "\n")));
         return new ScrapeTrafficSource(store, new ScrapeOptions(), clock);
     }

@@ -23,7 +23,7 @@ public sealed class TargetDiscoveryTests
 
         Assert.Equal("http://10.1.2.3:4191/metrics", target.Url.AbsoluteUri);
         Assert.Equal(new ObjectKey("shop", "web-1"), target.Pod);
-        Assert.Equal("mesh-0", target.Mesh);
+        Assert.Equal(["mesh-0"], target.Meshes);
         Assert.Equal("namespace=shop, pod=web-1", Text(target));
         Assert.Equal("shop/web-1", target.Name);
     }
@@ -83,7 +83,7 @@ public sealed class TargetDiscoveryTests
     }
 
     [Fact]
-    public void Each_sort_of_label_says_what_it_is_of_and_empty_ones_are_left_out()
+    public void Each_sort_of_label_says_what_it_is_of_and_empty_ones_that_there_is_none()
     {
         ProxyEndpoint endpoint = Sidecar with
         {
@@ -99,8 +99,8 @@ public sealed class TargetDiscoveryTests
         };
         Pod pod = NewPod("web-1", [Container("proxy", ("admin", 4191))]);
 
-        Assert.Equal("app=web, node=node-1, ns=shop, p=web-1", Text(Assert.Single(Find(pod, endpoint))));
-        Assert.Equal("app=web, ns=shop, p=web-1", Text(Assert.Single(Find(pod with { NodeName = "" }, endpoint))));
+        Assert.Equal("app=web, blank=, node=node-1, none=, ns=shop, p=web-1", Text(Assert.Single(Find(pod, endpoint))));
+        Assert.Equal("app=web, blank=, node=, none=, ns=shop, p=web-1", Text(Assert.Single(Find(pod with { NodeName = "" }, endpoint))));
     }
 
     [Fact]
@@ -115,7 +115,7 @@ public sealed class TargetDiscoveryTests
         ScrapeTarget target = Assert.Single(Find(NewPod("web-1", [Container("proxy", ("admin", 4191))]), Sidecar, second));
 
         Assert.Equal("app=web, namespace=shop, pod=web-1", Text(target));
-        Assert.Equal("mesh-0", target.Mesh);
+        Assert.Equal(["mesh-0", "mesh-1"], target.Meshes);
     }
 
     [Fact]

@@ -69,6 +69,7 @@ public sealed class TargetSeriesTests
     [InlineData("NaN")]
     [InlineData("+Inf")]
     [InlineData("-1")]
+    [InlineData("1e18")]
     public void What_no_counter_can_be_is_a_bad_line(string value)
     {
         TargetSeries target = ScrapedPages.Target();
@@ -121,6 +122,7 @@ public sealed class TargetSeriesTests
     [Theory]
     [InlineData("response_total{direction=\"inbound\"} 12\nresponse_total{direction=\"outbound\"} 3", false, "the page ends in the middle of a line")]
     [InlineData("response_total{direction=\"inbound\"} 12\n", true, "the page ends before its # EOF")]
+    [InlineData("", true, "the page ends before its # EOF")]
     [InlineData("<html>\n<body>404</body>\n", false, "the page is no metrics")]
     public void A_page_that_is_cut_short_or_none_is_refused(string page, bool openMetrics, string reason)
     {
@@ -148,8 +150,11 @@ public sealed class TargetSeriesTests
         TargetSeries target = ScrapedPages.Target();
         Assert.Equal(default, target.Scrape(0, ""));
         Assert.Equal(default, target.Scrape(1, "# EOF\n", ExpositionFormat.OpenMetrics));
-        Assert.Equal(1, target.State.ScrapesWithin(ScrapedPages.Start.ToUnixTimeMilliseconds(), ScrapedPages.Start.AddSeconds(1).ToUnixTimeMilliseconds()));
-        Assert.Equal(2, target.State.ScrapesWithin(0, ScrapedPages.Start.AddSeconds(1).ToUnixTimeMilliseconds()));
+        long start = ScrapedPages.Start.ToUnixTimeMilliseconds();
+        Assert.Equal((1, start + 1000, start + 1000), target.State.ScrapesWithin(start, start + 1000));
+        Assert.Equal((2, start, start + 1000), target.State.ScrapesWithin(0, start + 1000));
+        Assert.Equal((1, start, start), target.State.ScrapesWithin(0, start + 999));
+        Assert.Equal((0, 0, 0), target.State.ScrapesWithin(start + 1000, start + 2000));
     }
 
     [Fact]
@@ -209,17 +214,17 @@ public sealed class TargetSeriesTests
     [Fact]
     public void Series_that_no_window_reaches_any_more_make_room()
     {
-        // 20,000 new series with every page: three pages would be more than a target may have.
+        // 40,000 new series with every page: three pages would be more than a target may have.
         TargetSeries target = ScrapedPages.Target(retention: TimeSpan.FromSeconds(15));
         for (int page = 0; page < 8; page++)
         {
             StringBuilder lines = new(ScrapedPages.Responses("constant", page));
-            for (int i = 0; i < 20_000; i++)
+            for (int i = 0; i < 40_000; i++)
             {
                 lines.Append(ScrapedPages.Responses($"{page}-{i}", i));
             }
 
-            Assert.Equal(new PageCounts(20_001, 0, 0), target.Scrape(page * 10, lines.ToString()));
+            Assert.Equal(new PageCounts(40_001, 0, 0), target.Scrape(page * 10, lines.ToString()));
             if (page > 0)
             {
                 Assert.Equal([": 1"], target.Increase("response_total", 10.001, page * 10));
@@ -273,7 +278,7 @@ public sealed class TargetSeriesTests
         target.Scrape(0, ScrapedPages.Responses("a", 1));
         string page = string.Concat(Enumerable.Range(0, SeriesTable.MostSeries + 1).Select(i => ScrapedPages.Responses($"t{i}", 1)));
         PageException refused = Assert.Throws<PageException>(() => target.Scrape(10, page));
-        Assert.Equal("shows more than 50000 series", refused.Message);
+        Assert.Equal("shows more than 100000 series", refused.Message);
         Assert.Equal([1], target.State.Values);
         target.Scrape(20, ScrapedPages.Responses("a", 2));
         Assert.Equal([": 1"], target.Increase("response_total", 20.001, 20));
@@ -294,6 +299,35 @@ public sealed class TargetSeriesTests
     }
 
     [Fact]
+    public void Labels_that_no_name_can_have_are_not_kept()
+    {
+        TargetSeries target = ScrapedPages.Target();
+        string name = new('x', 3000);
+        Assert.Equal(new PageCounts(1, 1, 0), target.Scrape(0, $"response_total{{direction=\"outbound\",dst_deployment=\"{name}\"}} 1\n" + ScrapedPages.Responses("a", 1)));
+        string page = string.Concat(Enumerable.Range(0, 3000).Select(i => $"response_total{{direction=\"outbound\",dst_deployment=\"{name[..1500]}{i}\"}} 1\n"));
+        Assert.Equal("shows labels of more than 4194304 characters", Assert.Throws<PageException>(() => target.Scrape(10, page)).Message);
+        Assert.Equal(new PageCounts(1, 0, 0), target.Scrape(20, ScrapedPages.Responses("a", 2)));
+    }
+
+    [Fact]
+    public void Samples_that_take_more_memory_than_any_proxys_are_refused()
+    {
+        TargetSeries target = ScrapedPages.Target();
+        int scrape = 0;
+        PageException refused = Assert.Throws<PageException>(() =>
+        {
+            for (; scrape < 100; scrape++)
+            {
+                // Fractions that never lead back to one another cost eight bytes each.
+                int now = scrape;
+                target.Scrape(scrape * 10, string.Concat(Enumerable.Range(0, 90_000).Select(i => ScrapedPages.Responses($"t{i}", ((i * 7919L * (now + 1)) % 1000003) / 3.0))));
+            }
+        });
+        Assert.Equal("its samples take more than 40 MiB", refused.Message);
+        Assert.InRange(scrape, 40, 60);
+    }
+
+    [Fact]
     public void A_page_of_nothing_but_new_series_that_nobody_counts_is_refused()
     {
         TargetSeries target = ScrapedPages.Target();
@@ -305,7 +339,7 @@ public sealed class TargetSeriesTests
     public async Task A_reader_sees_the_state_after_a_whole_scrape()
     {
         // All series always have the same value, so whoever sees two values sees a torn state.
-        TargetSeries target = ScrapedPages.Target(retention: TimeSpan.FromDays(1));
+        TargetSeries target = ScrapedPages.Target(retention: TimeSpan.FromSeconds(500));
         string[] names = [.. Enumerable.Range(0, 50).Select(i => $"t{i}")];
         NamedSeries series = ScrapedPages.Selection.Series.Single(named => named.Name == "response_total");
         using CancellationTokenSource done = new();
@@ -321,7 +355,8 @@ public sealed class TargetSeriesTests
                     {
                         IncreaseSum sum = new(new IncreaseQuery("response_total", [], ["direction"], TimeSpan.FromSeconds(45)), series, newest.Time);
                         sum.Add(state);
-                        double perSeries = Assert.Single(sum.Rows).Value / names.Length;
+                        // So slow a reader may find that all its frames but one have been forgotten.
+                        double perSeries = sum.Rows.Count == 0 ? 10 : Assert.Single(sum.Rows).Value / names.Length;
                         Assert.True(perSeries > 0 && Math.Abs(perSeries - Math.Round(perSeries, 3)) < 1e-6);
                         Interlocked.Increment(ref seen);
                     }
@@ -345,10 +380,11 @@ public sealed class TargetSeriesTests
     /// <summary>Against the samples kept plainly in lists, and <c>increase</c> written down from Prometheus' documentation.</summary>
     [Fact]
     public void Any_history_has_the_increases_of_its_samples() =>
-        Gen.Select(Gen.Int[1, 30].Array[2, 25], Gen.Select(Gen.Int[0, 5], Gen.Int[0, 400]).Array[0, 12].Array[25], Gen.Int[1, 300], Gen.Int[0, 40]).Sample(
+        Gen.Select(Gen.Int[1, 30].Array[2, 25], Gen.Select(Gen.Int[0, 5], Gen.Int[0, 400]).Array[0, 12].Array[25], Gen.Int[1, 200], Gen.Int[0, 40]).Sample(
             (gaps, scrapes, window, sinceLast) =>
             {
-                TargetSeries target = ScrapedPages.Target();
+                // No longer than it must be, so that frames are forgotten and slots change hands on the way.
+                TargetSeries target = ScrapedPages.Target(retention: TimeSpan.FromSeconds(window + 41));
                 Dictionary<int, List<(double Time, double Value)>> samples = [];
                 double[] counters = new double[12];
                 double now = 0;

@@ -18,6 +18,7 @@ internal sealed partial class MeshMonitor(IReadOnlyList<MeshDescriptor> configur
     private static readonly TimeSpan SoonPeriod = TimeSpan.FromSeconds(2);
 
     private readonly TaskCompletionSource _firstLook = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private bool _noneTold;
     private volatile FrozenDictionary<string, SeriesProbe> _seen = FrozenDictionary<string, SeriesProbe>.Empty;
 
     /// <summary>Completes when every mesh has been looked at once, or the source has failed to say.</summary>
@@ -79,14 +80,13 @@ internal sealed partial class MeshMonitor(IReadOnlyList<MeshDescriptor> configur
             try
             {
                 SeriesProbe probe = await source.ProbeAsync(side.Requests, side.Where, cancellationToken);
-                if (before?.Exists != probe.Exists)
+                if (probe.Exists && before is not { Exists: true })
                 {
-                    Log.Looked(
-                        logger,
-                        probe.Exists ? LogLevel.Information : LogLevel.Warning,
-                        mesh.Name,
-                        probe.Exists ? "has series" : "has no series yet, so it shows no traffic",
-                        side.Requests);
+                    Log.Found(logger, mesh.Name, side.Requests);
+                }
+                else if (!probe.Exists && before is { Exists: true })
+                {
+                    Log.Lost(logger, mesh.Name, side.Requests);
                 }
 
                 // An interval once measured stays until another is: a moment without two samples does not unlearn it.
@@ -105,6 +105,14 @@ internal sealed partial class MeshMonitor(IReadOnlyList<MeshDescriptor> configur
             }
         }
 
+        // Told once: when it becomes so, not at every look.
+        bool none = answered && seen.Values.All(probe => !probe.Exists);
+        if (none && !_noneTold)
+        {
+            Log.None(logger, string.Join(", ", configured.Select(mesh => mesh.Name)));
+        }
+
+        _noneTold = none || (_noneTold && !answered);
         _seen = seen.ToFrozenDictionary();
         return answered && seen.Values.Any(probe => probe is { Exists: true, ScrapeInterval: not null });
     }
@@ -124,7 +132,13 @@ internal sealed partial class MeshMonitor(IReadOnlyList<MeshDescriptor> configur
         [LoggerMessage(LogLevel.Error, "mesh {Mesh} could not be looked at")]
         public static partial void Unexpected(ILogger logger, Exception exception, string mesh);
 
-        [LoggerMessage(EventName = "Looked", Message = "mesh {Mesh} {Finding} ({Series})")]
-        public static partial void Looked(ILogger logger, LogLevel level, string mesh, string finding, string series);
+        [LoggerMessage(LogLevel.Information, "mesh {Mesh} has series ({Series})")]
+        public static partial void Found(ILogger logger, string mesh, string series);
+
+        [LoggerMessage(LogLevel.Warning, "mesh {Mesh} has no series any more ({Series})")]
+        public static partial void Lost(ILogger logger, string mesh, string series);
+
+        [LoggerMessage(LogLevel.Warning, "no mesh has series, so there is no traffic; looked for {Meshes}")]
+        public static partial void None(ILogger logger, string meshes);
     }
 }

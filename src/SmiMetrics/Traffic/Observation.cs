@@ -9,8 +9,6 @@ internal readonly record struct EdgeKey(ObjectRef Resource, TrafficEdge? Edge);
 /// <summary>What one view showed, by object or edge.</summary>
 internal sealed class Observation(View view, DateTimeOffset instant)
 {
-    public const string NoRequest = "no request in the window";
-
     private readonly List<Attribution> _resources = [];
     private readonly List<Attribution> _peers = [];
     private readonly SortedSet<string> _warnings = new(StringComparer.Ordinal);
@@ -19,6 +17,9 @@ internal sealed class Observation(View view, DateTimeOffset instant)
     public View View => view;
 
     public Dictionary<EdgeKey, Tally> Tallies { get; } = [];
+
+    /// <summary>Why something is idle. Where only the callers' proxies tell (Linkerd's Services), callers that have none are not seen.</summary>
+    public string NoRequest => view.Side == Side.Client ? "no request in the window by a caller in the mesh" : "no request in the window";
 
     /// <summary>The instant of the oldest answer that went in.</summary>
     public DateTimeOffset Instant { get; private set; } = instant;

@@ -287,7 +287,8 @@ internal sealed class TrafficAggregator(ITrafficSource source, MeshMonitor meshe
     private string IdleReason(IReadOnlyList<Observation> observations)
     {
         string[] missing = [.. observations.Select(observation => observation.View.Mesh).Distinct().Where(meshes.IsMissing).Select(mesh => mesh.Name)];
-        return missing.Length == 0 ? Observation.NoRequest : $"{Observation.NoRequest}: there are no series of {string.Join(" or ", missing)} at all";
+        string reason = observations[0].NoRequest;
+        return missing.Length == 0 ? reason : $"{reason}: there are no series of {string.Join(" or ", missing)} at all";
     }
 
     /// <summary>Meshes count the Jobs of a CronJob as the CronJob's: such a Job is not idle, it is just not told apart.</summary>

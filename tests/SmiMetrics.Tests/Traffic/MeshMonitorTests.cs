@@ -1,5 +1,7 @@
 using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Time.Testing;
 using SmiMetrics.Meshes;
+using SmiMetrics.Tests.Kubernetes;
 using SmiMetrics.Traffic;
 
 namespace SmiMetrics.Tests.Traffic;
@@ -51,6 +53,49 @@ public sealed class MeshMonitorTests
     {
         using MeshMonitor monitor = await LookAsync(_ => new SeriesProbe(true, TimeSpan.FromSeconds(measured)));
         Assert.Equal(TimeSpan.FromSeconds(expected), monitor.ScrapeInterval);
+    }
+
+    [Fact]
+    public async Task What_is_found_and_lost_is_told_once_and_that_there_is_nothing_too()
+    {
+        FakeTimeProvider clock = new();
+        TestLog<MeshMonitor> log = new();
+        int there = 0;
+        int looks = 0;
+        using MeshMonitor monitor = new([Istio, Linkerd], new ProbedSource(series => Count(series == "response_total" && Volatile.Read(ref there) == 1)), clock, log);
+        await monitor.StartAsync(TestContext.Current.CancellationToken);
+        await LookTwiceAsync();
+        Volatile.Write(ref there, 1);
+        await LookTwiceAsync();
+        Volatile.Write(ref there, 0);
+        await LookTwiceAsync();
+        Assert.Equal(
+            [
+                "Warning: no mesh has series, so there is no traffic; looked for istio, linkerd",
+                "Information: mesh linkerd has series (response_total)",
+                "Warning: mesh linkerd has no series any more (response_total)",
+                "Warning: no mesh has series, so there is no traffic; looked for istio, linkerd",
+            ],
+            log.Lines);
+
+        SeriesProbe Count(bool exists)
+        {
+            Interlocked.Increment(ref looks);
+            return new SeriesProbe(exists, exists ? TimeSpan.FromSeconds(10) : null);
+        }
+
+        // Two probes are a look, and what it found is told before the next begins.
+        async Task LookTwiceAsync()
+        {
+            int before = Volatile.Read(ref looks);
+            using CancellationTokenSource patience = new(TimeSpan.FromSeconds(20));
+            while (Volatile.Read(ref looks) < before + 6)
+            {
+                clock.Advance(TimeSpan.FromSeconds(30));
+                await Task.Yield();
+                patience.Token.ThrowIfCancellationRequested();
+            }
+        }
     }
 
     private static async Task<MeshMonitor> LookAsync(Func<string, SeriesProbe> probe)

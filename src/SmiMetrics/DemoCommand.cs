@@ -79,7 +79,17 @@ internal static class DemoCommand
                 return CommandLine.RuntimeFailure;
             }
 
-            await new Guide(Shop.World, options.Mesh, options.Port).WriteAsync(output);
+            try
+            {
+                await new Guide(Shop.World, options.Mesh, options.Port).WriteAsync(output);
+                await output.FlushAsync(cancellationToken);
+            }
+            catch (IOException e)
+            {
+                await error.WriteLineAsync($"smi-metrics: the output cannot be written: {e.Message}");
+                return CommandLine.RuntimeFailure;
+            }
+
             // Whatever proxy the environment names for everybody else's requests.
             using HttpClient api = new(new SocketsHttpHandler { UseProxy = false })
             {

@@ -108,6 +108,7 @@ internal sealed record ServeOptions
     private static IReadOnlyList<MeshDescriptor> ReadMeshes(FlagValues values, List<string> errors)
     {
         MeshCatalogue catalogue;
+        bool whole = true;
         try
         {
             catalogue = MeshCatalogue.Load([.. values.Texts(Flags.MeshConfig)]);
@@ -116,6 +117,7 @@ internal sealed record ServeOptions
         {
             errors.AddRange(e.Mistakes);
             catalogue = MeshCatalogue.Load();
+            whole = false;
         }
 
         string[] names = [.. Split(values.Texts(Flags.Mesh)).Distinct()];
@@ -130,6 +132,10 @@ internal sealed record ServeOptions
             try
             {
                 meshes.Add(catalogue.Find(name));
+            }
+            catch (UnknownMeshException) when (!whole && name != Flags.Auto)
+            {
+                // It may well be in the file that could not be read, and one mistake is told once.
             }
             catch (UnknownMeshException e)
             {

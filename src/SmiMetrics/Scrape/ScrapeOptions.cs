@@ -69,8 +69,7 @@ internal sealed record ScrapeOptions
         {
             yield return "--scrape-interval: must be between 1s and 5m";
         }
-
-        if (Timeout < ShortestTimeout || Timeout > Interval)
+        else if (Timeout < ShortestTimeout || Timeout > Interval)
         {
             yield return "--scrape-timeout: must be between 50ms and --scrape-interval";
         }

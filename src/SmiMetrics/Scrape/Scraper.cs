@@ -80,7 +80,7 @@ internal sealed partial class Scraper : BackgroundService
                 if (synced && !_store.Complete)
                 {
                     _store.AllOpened();
-                    Log.Started(_logger, _running.Count, _options.Interval.TotalSeconds);
+                    Log.Started(_logger, _options.Interval.TotalSeconds, _running.Count);
                 }
 
                 _store.Forget();
@@ -174,8 +174,8 @@ internal sealed partial class Scraper : BackgroundService
 
     private static partial class Log
     {
-        [LoggerMessage(LogLevel.Information, "scraping {Targets} proxies every {Seconds} s")]
-        public static partial void Started(ILogger logger, int targets, double seconds);
+        [LoggerMessage(LogLevel.Information, "scraping every {Seconds} s; proxies found: {Targets}")]
+        public static partial void Started(ILogger logger, double seconds, int targets);
 
         [LoggerMessage(LogLevel.Warning, "{Target} has no labels: series that do not say themselves whose they are will be nobody's; add #namespace=…&deployment=… to its URL")]
         public static partial void Nobodys(ILogger logger, string target);

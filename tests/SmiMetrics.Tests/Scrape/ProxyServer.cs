@@ -55,8 +55,9 @@ internal sealed class ProxyServer : IAsyncDisposable
                 connections.Add(ServeAsync(socket));
             }
         }
-        catch (Exception e) when (e is OperationCanceledException or SocketException or ObjectDisposedException)
+        catch (Exception e) when (_stop.IsCancellationRequested || e is SocketException)
         {
+            // Whatever a listener says that is stopped while it accepts.
         }
 
         await Task.WhenAll(connections);

@@ -31,7 +31,7 @@ public sealed class ScrapeOptionsTests
         ScrapeOptions options = new()
         {
             Interval = TimeSpan.FromMilliseconds(999),
-            Timeout = TimeSpan.FromSeconds(1),
+            Timeout = TimeSpan.FromMilliseconds(999), // the interval's by default, so nothing is said of it
             Targets = ["ftp://x/", "http://u:secret@x/#a=b", "http://x", "http://x/#a=b"],
             BearerTokenFile = "/no/token",
             CaFile = "/no/ca",
@@ -42,7 +42,6 @@ public sealed class ScrapeOptionsTests
         Assert.Equal(
             [
                 "--scrape-interval: must be between 1s and 5m",
-                "--scrape-timeout: must be between 50ms and --scrape-interval",
                 "--scrape-target ftp://x/: not an http or https URL",
                 "--scrape-target …@x/#a=b: must not hold credentials; --scrape-bearer-token-file is for https targets",
                 "--scrape-target http://x/#a=b: given twice",
@@ -55,6 +54,12 @@ public sealed class ScrapeOptionsTests
             ],
             options.Problems());
     }
+
+    [Fact]
+    public void A_timeout_longer_than_the_interval_is_named() =>
+        Assert.Equal(
+            ["--scrape-timeout: must be between 50ms and --scrape-interval"],
+            new ScrapeOptions { Interval = TimeSpan.FromSeconds(2), Timeout = TimeSpan.FromSeconds(3) }.Problems());
 
     [Theory]
     [InlineData(1000, 50, true)]

@@ -93,16 +93,17 @@ internal static class ScrapeLoad
     private static async Task<TimeSpan> ListAsync(int port, int window, int targets)
     {
         using HttpClient client = new();
-        string url = $"http://127.0.0.1:{port}/apis/metrics.smi-spec.io/v1alpha2/pods?window={window}m";
-        string answer = await client.GetStringAsync(url);
+        string url = $"http://127.0.0.1:{port}/apis/metrics.smi-spec.io/v1alpha2/pods?window=";
+        string answer = await client.GetStringAsync($"{url}{window}m");
         int items = answer.Split("\"TrafficMetrics\"").Length - 1;
         if (items != targets)
         {
             throw new InvalidOperationException($"{items} pods are answered for, not {targets}");
         }
 
+        // Another window, or the answer just given would serve.
         long start = Stopwatch.GetTimestamp();
-        await client.GetStringAsync(url);
+        await client.GetStringAsync(FormattableString.Invariant($"{url}{(window * 60) - 1}s"));
         return Stopwatch.GetElapsedTime(start);
     }
 

@@ -8,8 +8,8 @@ APT_ROOT="$TOOLS/apt"
 
 have() { [ -n "$(find_program "$1")" ]; }
 
-# Where the end-to-end tests look, in their order.
-find_program() {
+# Where the end-to-end tests look, in their order: here, then on the PATH.
+find_in_folders() {
   local folder
   for folder in "${KUBEBUILDER_ASSETS:-}" "$TOOLS"; do
     if [ -n "$folder" ] && [ -x "$folder/$1" ]; then
@@ -17,8 +17,10 @@ find_program() {
       return
     fi
   done
-  command -v "$1" || true
+  return 1
 }
+
+find_program() { find_in_folders "$1" || command -v "$1" || true; }
 
 # Installs system packages by name: install_packages PACKAGE...
 install_packages() {
@@ -88,10 +90,14 @@ unpack() {
   rm -rf "$work"
 }
 
-# get_program SUITE PACKAGE PATH-IN-PACKAGE: a program that needs nothing but libc.
+# get_program SUITE PACKAGE PATH-IN-PACKAGE [new]: a program that needs nothing but libc. "new": one on the PATH may be too old.
 get_program() {
   local name=${3##*/} folder
-  have "$name" && return
+  if [ "${4:-}" = new ]; then
+    find_in_folders "$name" >/dev/null && return
+  else
+    have "$name" && return
+  fi
   say "Getting $name (Debian package $2, $1)"
   folder=$(mktemp -d "$TOOLS/get.XXXXXX")
   unpack "$1" "$folder" "$2"
@@ -128,8 +134,8 @@ get_tools() {
   command -v curl >/dev/null || install_packages curl
   get_program "$codename" etcd-server usr/bin/etcd
   # bookworm's are older than anybody's: Prometheus 3 has windows that are open on the left, and extrapolates otherwise at zero.
-  get_program sid prometheus usr/bin/prometheus
-  get_program sid promtool usr/bin/promtool
+  get_program sid prometheus usr/bin/prometheus new
+  get_program sid promtool usr/bin/promtool new
   get_program sid kubectl usr/bin/kubectl
   get_control_plane
 }

@@ -5,6 +5,7 @@ using SmiMetrics.Kubernetes;
 namespace SmiMetrics.Tests.Demo;
 
 /// <summary>What the demo's server finds out by scraping is what the demo declares, within two percent.</summary>
+[Collection(nameof(RunningDemos))]
 public sealed class DemoAnswersTests(RunningDemos demos) : IClassFixture<RunningDemos>
 {
     private const double Window = 10;

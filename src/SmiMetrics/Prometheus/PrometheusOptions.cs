@@ -123,19 +123,14 @@ internal sealed record PrometheusOptions
             yield return "--prometheus-client-key-file needs --prometheus-client-cert-file";
         }
 
-        foreach ((string flag, string? file) in new[]
-        {
+        foreach (string missing in RereadFile.Missing(
             ("--prometheus-bearer-token-file", BearerTokenFile),
             ("--prometheus-ca-file", CaFile),
             ("--prometheus-client-cert-file", ClientCertFile),
             ("--prometheus-client-key-file", ClientKeyFile),
-            ("--prometheus-password-file", PasswordFile),
-        })
+            ("--prometheus-password-file", PasswordFile)))
         {
-            if (file is not null && !File.Exists(file))
-            {
-                yield return $"{flag} {file}: no such file";
-            }
+            yield return missing;
         }
 
         if (Timeout < TimeSpan.FromMilliseconds(50) || Timeout > TimeSpan.FromMinutes(10))

@@ -25,6 +25,7 @@ internal sealed class Completeness
     private readonly List<StoredTarget> _failing = [];
     private readonly List<StoredTarget> _unscraped = [];
     private int _late;
+    private int _silent;
     private int _asked;
     private bool _selected;
     private long _reach = long.MaxValue;
@@ -65,6 +66,7 @@ internal sealed class Completeness
         }
 
         (int count, long oldest, long newest) = state.ScrapesWithin(_from, _to);
+        _silent += count < 2 ? 1 : 0;
         if (target.Series.LastError is not null && (count < 2 || newest < _to - (2 * _interval) - _timeout))
         {
             _failing.Add(target);
@@ -95,28 +97,29 @@ internal sealed class Completeness
             return [];
         }
 
-        List<string> warnings = [.. Describe(_failing, "cannot be scraped"), .. Describe(_unscraped, "not been scraped twice within the window")];
+        List<string> warnings =
+        [
+            .. Describe(_failing, "cannot be scraped"),
+            .. Describe(_unscraped, _unscraped.Count == 1 || Named(_unscraped) ? "has not been scraped twice within the window" : "have not been scraped twice within the window"),
+        ];
         if (_late > 0)
         {
             warnings.Add($"the samples of {_late} of {_asked} proxies reach back only {_reach / 1000} s");
         }
 
-        return _asked > _failing.Count + _unscraped.Count
-            || _failing.Exists(target => target.Series.State.ScrapesWithin(_from, _to).Count >= 2)
+        return _silent < _asked
             ? [.. warnings]
             : throw new SourceUnavailableException(string.Join("; ", warnings), null);
     }
 
-    private IEnumerable<string> Describe(List<StoredTarget> targets, string what)
-    {
-        // Names go only to who asked about these very pods.
-        bool named = _selected && targets.Count <= MostNamed && targets.TrueForAll(target => target.Series.Target.PodName is not null);
-        return targets.Count == 0 ? []
-            : named ? targets.Select(target => $"the proxy of {target.Series.Target.PodName} {Has(what, 1)}{(target.Series.LastError is { } error ? $": {error}" : "")}")
-            : [$"{targets.Count} of {_asked} proxies {Has(what, targets.Count)}"];
-    }
+    private IEnumerable<string> Describe(List<StoredTarget> targets, string what) =>
+        targets.Count == 0 ? []
+        : Named(targets) ? targets.Select(target => $"the proxy of {target.Series.Target.PodName} {what}{(target.Series.LastError is { } error ? $": {error}" : "")}")
+        : [$"{targets.Count} of {_asked} proxies {what}"];
 
-    private static string Has(string what, int count) => what.StartsWith("not", StringComparison.Ordinal) ? (count == 1 ? "has " : "have ") + what : what;
+    /// <summary>Names go only to who asked about these very pods.</summary>
+    private bool Named(List<StoredTarget> targets) =>
+        _selected && targets.Count <= MostNamed && targets.TrueForAll(target => target.Series.Target.PodName is not null);
 
     /// <param name="selected">Whether the query picks targets, by the labels that they give their series or by the reporter's namespace.</param>
     private bool Concerns(ScrapeTarget target, out bool selected)

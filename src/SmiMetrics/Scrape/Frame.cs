@@ -41,27 +41,20 @@ internal sealed class Frame(long time, byte[] changes, Frame? before)
     public Frame? Before { get; private set; } = before;
 
     /// <summary>Forgets the frames from before <paramref name="oldest"/>. Who is reading them may finish.</summary>
-    public void Forget(long oldest)
+    /// <returns>What this frame and those that are left take, in bytes.</returns>
+    public long Forget(long oldest)
     {
         Frame frame = this;
+        long bytes = Changes.Length;
         while (frame.Before is { } earlier)
         {
             if (earlier.Time < oldest)
             {
                 frame.Before = null;
-                return;
+                break;
             }
 
             frame = earlier;
-        }
-    }
-
-    /// <summary>What this frame and those before it take, in bytes.</summary>
-    public long Bytes()
-    {
-        long bytes = 0;
-        for (Frame? frame = this; frame is not null; frame = frame.Before)
-        {
             bytes += frame.Changes.Length;
         }
 

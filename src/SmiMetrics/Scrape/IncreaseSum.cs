@@ -128,72 +128,69 @@ internal sealed class IncreaseSum
         long time = frame.Time;
         byte[] changes = frame.Changes;
         int slot = 0;
-        for (int at = 0; at < changes.Length; slot++)
+        for (int at = 0; at < changes.Length;)
         {
             byte change = changes[at++];
             switch (change)
             {
                 case <= Frame.MostInAByte:
-                    Shrink(slot, change);
+                    GrownBy(change);
                     break;
                 case Frame.GrownBy16Bits:
-                    Shrink(slot, BinaryPrimitives.ReadUInt16LittleEndian(changes.AsSpan(at)));
+                    GrownBy(BinaryPrimitives.ReadUInt16LittleEndian(changes.AsSpan(at)));
                     at += sizeof(ushort);
                     break;
                 case Frame.GrownBy32Bits:
-                    Shrink(slot, BinaryPrimitives.ReadUInt32LittleEndian(changes.AsSpan(at)));
+                    GrownBy(BinaryPrimitives.ReadUInt32LittleEndian(changes.AsSpan(at)));
                     at += sizeof(uint);
                     break;
                 case Frame.ChangedFrom:
-                    Replace(slot, BinaryPrimitives.ReadDoubleLittleEndian(changes.AsSpan(at)));
+                    ChangedFrom(BinaryPrimitives.ReadDoubleLittleEndian(changes.AsSpan(at)));
                     at += sizeof(double);
                     break;
                 case Frame.First:
-                    Replace(slot, double.NaN);
+                    ChangedFrom(double.NaN);
                     break;
                 case Frame.RunOfUnchanged:
-                    for (int end = slot + changes[at++] - 1; ; slot++)
+                    for (int left = changes[at++]; left > 0; left--)
                     {
-                        Shrink(slot, 0);
-                        if (slot == end)
-                        {
-                            break;
-                        }
+                        GrownBy(0);
                     }
 
                     break;
+                case Frame.Absent:
+                    slot++;
+                    break;
                 case Frame.RunOfAbsent:
-                    slot += changes[at++] - 1;
+                    slot += changes[at++];
                     break;
             }
         }
 
-        void Shrink(int slot, double growth)
+        void GrownBy(double growth)
         {
-            if (picked[slot] != NotPicked)
+            if (picked[slot++] is var run && run != NotPicked)
             {
-                ref SampleRun run = ref runs[picked[slot]];
-                if (within)
-                {
-                    run.Add(time);
-                }
-
-                run.Value -= growth;
+                TakeIn(ref runs[run]).Value -= growth;
             }
         }
 
-        void Replace(int slot, double before)
+        void ChangedFrom(double before)
         {
-            if (picked[slot] != NotPicked)
+            if (picked[slot++] is var run && run != NotPicked)
             {
-                ref SampleRun run = ref runs[picked[slot]];
-                if (within)
-                {
-                    run.Add(time);
-                }
-
-                run.Value = before;
+                TakeIn(ref runs[run]).Value = before;
             }
+        }
+
+        ref SampleRun TakeIn(ref SampleRun run)
+        {
+            if (within)
+            {
+                run.Add(time);
+            }
+
+            return ref run;
         }
     }
 

@@ -97,18 +97,13 @@ internal sealed record ScrapeOptions
             yield return "--scrape-client-key-file needs --scrape-client-cert-file";
         }
 
-        foreach ((string flag, string? file) in new[]
-        {
+        foreach (string missing in RereadFile.Missing(
             ("--scrape-bearer-token-file", BearerTokenFile),
             ("--scrape-ca-file", CaFile),
             ("--scrape-client-cert-file", ClientCertFile),
-            ("--scrape-client-key-file", ClientKeyFile),
-        })
+            ("--scrape-client-key-file", ClientKeyFile)))
         {
-            if (file is not null && !File.Exists(file))
-            {
-                yield return $"{flag} {file}: no such file";
-            }
+            yield return missing;
         }
 
         if (ProxyUrl is not null)

@@ -61,8 +61,7 @@ internal sealed class TargetSeries(ScrapeTarget target, SeriesSelection selectio
         }
 
         Frame frame = new(time, Frame.Encode(_table.Known, _table.Seen), newest);
-        frame.Forget(Oldest(time));
-        if (frame.Bytes() > MostFrameBytes)
+        if (frame.Forget(Oldest(time)) > MostFrameBytes)
         {
             throw new PageException($"its samples take more than {MostFrameBytes >> 20} MiB");
         }

@@ -8,6 +8,10 @@ internal sealed class RereadFile(string path, TimeProvider timeProvider)
 {
     public static readonly TimeSpan Period = TimeSpan.FromMinutes(1);
 
+    /// <summary>What is wrong with files that flags name: those that are not there, one line for each, in the words of the command line.</summary>
+    public static IEnumerable<string> Missing(params IEnumerable<(string Flag, string? File)> named) =>
+        named.Where(given => given.File is not null && !File.Exists(given.File)).Select(given => $"{given.Flag} {given.File}: no such file");
+
     private readonly Lock _lock = new();
     private byte[]? _content;
     private long _readAt;

@@ -5,28 +5,19 @@ using Microsoft.Extensions.Logging;
 namespace SmiMetrics.Tests.Kubernetes;
 
 /// <summary>Counts what meters count, by instrument and resource.</summary>
-internal sealed class TestMeters : IMeterFactory
+internal sealed class TestMeters : HeardMeters
 {
-    private readonly List<Meter> _meters = [];
-    private readonly MeterListener _listener = new();
     private readonly ConcurrentDictionary<string, long> _counts = [];
     private readonly SemaphoreSlim _measurements = new(0);
 
     public TestMeters()
     {
-        _listener.InstrumentPublished = (instrument, listener) =>
-        {
-            if (ReferenceEquals(instrument.Meter.Scope, this))
-            {
-                listener.EnableMeasurementEvents(instrument);
-            }
-        };
-        _listener.SetMeasurementEventCallback<long>((instrument, count, tags, _) =>
+        Listener.SetMeasurementEventCallback<long>((instrument, count, tags, _) =>
         {
             _counts.AddOrUpdate($"{instrument.Name}{{{tags[0].Value}}}", count, (_, before) => before + count);
             _measurements.Release();
         });
-        _listener.Start();
+        Listener.Start();
     }
 
     public long Count(string instrument, string resource) => _counts.GetValueOrDefault($"smi_metrics_kubernetes_{instrument}_total{{{resource}}}");
@@ -39,20 +30,6 @@ internal sealed class TestMeters : IMeterFactory
         {
             await _measurements.WaitAsync(patience.Token);
         }
-    }
-
-    public Meter Create(MeterOptions options)
-    {
-        options.Scope = this;
-        Meter meter = new(options);
-        _meters.Add(meter);
-        return meter;
-    }
-
-    public void Dispose()
-    {
-        _listener.Dispose();
-        _meters.ForEach(meter => meter.Dispose());
     }
 }
 

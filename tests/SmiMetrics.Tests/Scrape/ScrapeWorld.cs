@@ -216,24 +216,15 @@ internal sealed class ScrapeWorld : IAsyncDisposable
 }
 
 /// <summary>Adds up what the scraper counts: by instrument, and by instrument and tag (<c>name{ok}</c>).</summary>
-internal sealed class ScrapeCounts : IMeterFactory
+internal sealed class ScrapeCounts : HeardMeters
 {
-    private readonly List<Meter> _meters = [];
-    private readonly MeterListener _listener = new();
     private readonly ConcurrentDictionary<string, long> _counts = [];
 
     public ScrapeCounts(Action changed)
     {
-        _listener.InstrumentPublished = (instrument, listener) =>
-        {
-            if (ReferenceEquals(instrument.Meter.Scope, this))
-            {
-                listener.EnableMeasurementEvents(instrument);
-            }
-        };
-        _listener.SetMeasurementEventCallback<long>((instrument, count, tags, _) => Add(instrument, count, tags));
-        _listener.SetMeasurementEventCallback<int>((instrument, count, tags, _) => Add(instrument, count, tags));
-        _listener.Start();
+        Listener.SetMeasurementEventCallback<long>((instrument, count, tags, _) => Add(instrument, count, tags));
+        Listener.SetMeasurementEventCallback<int>((instrument, count, tags, _) => Add(instrument, count, tags));
+        Listener.Start();
 
         void Add(Instrument instrument, long count, ReadOnlySpan<KeyValuePair<string, object?>> tags)
         {
@@ -256,21 +247,7 @@ internal sealed class ScrapeCounts : IMeterFactory
 
     public long Targets(string state)
     {
-        _listener.RecordObservableInstruments();
+        Listener.RecordObservableInstruments();
         return this[$"smi_metrics_scrape_targets{{{state}}}"];
-    }
-
-    public Meter Create(MeterOptions options)
-    {
-        options.Scope = this;
-        Meter meter = new(options);
-        _meters.Add(meter);
-        return meter;
-    }
-
-    public void Dispose()
-    {
-        _listener.Dispose();
-        _meters.ForEach(meter => meter.Dispose());
     }
 }

@@ -22,37 +22,45 @@ find_in_folders() {
 
 find_program() { find_in_folders "$1" || command -v "$1" || true; }
 
-# Installs system packages by name: install_packages PACKAGE...
-install_packages() {
-  local run=() policy=/usr/sbin/policy-rc.d ours="" status=0
-  say "Installing $*"
+# Runs a command as root: as_root WHAT-FOR COMMAND...
+as_root() {
+  local purpose=$1 run=()
+  shift
   if [ "$(id -u)" -ne 0 ]; then
-    command -v sudo >/dev/null || fail "to install $* this script needs root or sudo"
+    command -v sudo >/dev/null || fail "to $purpose this script needs root or sudo"
     run=(sudo)
   fi
+  "${run[@]}" "$@"
+}
+
+# Installs system packages by name: install_packages PACKAGE...
+install_packages() {
+  local policy=/usr/sbin/policy-rc.d ours="" status=0
+  say "Installing $*"
   # Says to every package: do not start your daemon.
   if [ ! -e "$policy" ]; then
     ours=yes
-    printf '#!/bin/sh\nexit 101\n' | "${run[@]}" tee "$policy" >/dev/null
-    "${run[@]}" chmod +x "$policy"
+    printf '#!/bin/sh\nexit 101\n' | as_root "install $*" tee "$policy" >/dev/null
+    as_root "install $*" chmod +x "$policy"
   fi
   {
-    "${run[@]}" apt-get -qq update &&
-      "${run[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install "$@" >/dev/null
+    as_root "install $*" apt-get -qq update &&
+      as_root "install $*" env DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install "$@" >/dev/null
   } || status=$?
-  [ -z "$ours" ] || "${run[@]}" rm -f "$policy"
+  [ -z "$ours" ] || as_root "install $*" rm -f "$policy"
   [ "$status" -eq 0 ] || fail "apt-get could not install $*"
 }
 
 # An apt of our own, which looks at one suite and knows no installed packages: private_apt SUITE COMMAND...
 private_apt() {
-  local suite=$1 root="$APT_ROOT/$1"
+  local suite=$1 root="$APT_ROOT/$1" from
   shift
   if [ ! -e "$root/updated" ]; then
     mkdir -p "$root/etc" "$root/lists/partial" "$root/archives/partial"
     : >"$root/status"
+    from=$(mirror)
     printf '%s [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] %s '"$suite"' main\n' \
-      deb "$(mirror)" deb-src "$(mirror)" >"$root/etc/sources.list"
+      deb "$from" deb-src "$from" >"$root/etc/sources.list"
     private_apt_get "$root" -qq update
     touch "$root/updated"
   fi
@@ -67,12 +75,19 @@ private_apt_get() {
     -o "APT::Sandbox::User=$(id -un)" "$@"
 }
 
+mirror_of() { apt-get indextargets --format '$(RELEASE) $(REPO_URI)' 'Created-By: Packages' | sed -n "s/^$1 //p" | head -n 1; }
+
 # The machine's own Debian mirror.
 mirror() {
   local codename uri
   # shellcheck source=/dev/null
   codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-sid}")
-  uri=$(apt-get indextargets --format '$(RELEASE) $(REPO_URI)' 'Created-By: Packages' | sed -n "s/^$codename //p" | head -n 1)
+  uri=$(mirror_of "$codename")
+  if [ -z "$uri" ]; then
+    # On a new machine apt has read no list yet, and then it knows of no mirror.
+    as_root "read Debian's package lists" apt-get -qq update >&2
+    uri=$(mirror_of "$codename")
+  fi
   [ -n "$uri" ] || fail "apt's sources name no Debian mirror for $codename"
   echo "$uri"
 }

@@ -13,6 +13,8 @@ namespace SmiMetrics.Kubernetes;
 /// <item><term>apps</term><description>deployments, statefulsets, daemonsets, replicasets</description></item>
 /// <item><term>batch</term><description>jobs, cronjobs</description></item>
 /// <item><term>discovery.k8s.io</term><description>endpointslices</description></item>
+/// <item><term>split.smi-spec.io</term><description>trafficsplits</description></item>
+/// <item><term>gateway.networking.k8s.io</term><description>httproutes</description></item>
 /// </list>
 /// </remarks>
 internal sealed partial class ClusterInformer : BackgroundService
@@ -42,7 +44,7 @@ internal sealed partial class ClusterInformer : BackgroundService
         _inventory = new Inventory(retention, timeProvider);
         _informers =
         [
-            .. ResourceKind.All.Select(kind => Follow(Resource(kind), (key, item) => Take(kind, key, item))),
+            .. ResourceKind.Watched.Select(kind => Follow(Resource(kind), (key, item) => Take(kind, key, item))),
             Follow(
                 new WatchedResource("endpointslices", "/apis/discovery.k8s.io/v1/endpointslices", "/apis/discovery.k8s.io/v1beta1/endpointslices"),
                 TakeSlice),
@@ -55,7 +57,7 @@ internal sealed partial class ClusterInformer : BackgroundService
     /// <summary>What stands between us and a whole view of the cluster, one line for each kind; empty when all is well.</summary>
     public IReadOnlyList<string> Troubles =>
         [.. from informer in _informers
-            where !informer.Listed || informer.Trouble is not null
+            where !informer.Optional && (!informer.Listed || informer.Trouble is not null)
             select $"{informer.Resource}: {informer.Trouble ?? "not listed yet"}"];
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken) =>
@@ -90,9 +92,11 @@ internal sealed partial class ClusterInformer : BackgroundService
     {
         try
         {
-            if (_informers.All(informer => informer.Listed))
+            if (_informers.All(informer => informer.Listed || (informer.Optional && informer.Trouble is not null)))
             {
-                _cluster.Publish(_inventory.Snapshot());
+                HashSet<ResourceKind> unread =
+                    [.. from kind in ResourceKind.Splits from informer in _informers where informer.Resource == kind.Resource && !informer.Listed select kind];
+                _cluster.Publish(_inventory.Snapshot(unread));
             }
         }
         catch (Exception e)
@@ -106,7 +110,7 @@ internal sealed partial class ClusterInformer : BackgroundService
 
     private void Take(ResourceKind kind, ObjectKey key, KubeObject? item)
     {
-        bool changed = item is null ? _inventory.Remove(kind, key) : _inventory.Put(kind, Reduce(kind, key, item));
+        bool changed = item is not null && Reduce(kind, key, item) is { } reduced ? _inventory.Put(kind, reduced) : _inventory.Remove(kind, key);
         if (changed)
         {
             Changed();
@@ -129,9 +133,15 @@ internal sealed partial class ClusterInformer : BackgroundService
     private static string[] PodsBehind(KubeObject slice) =>
         [.. (slice.Endpoints ?? []).Where(endpoint => endpoint.TargetRef?.Kind == "Pod").Select(endpoint => endpoint.TargetRef?.Name).OfType<string>()];
 
-    private ClusterObject Reduce(ResourceKind kind, ObjectKey key, KubeObject item)
+    /// <returns>Null for what is nothing to us: a route without a Service as its parent, a split of nothing.</returns>
+    private ClusterObject? Reduce(ResourceKind kind, ObjectKey key, KubeObject item)
     {
         LabelSet labels = _pool.Share(item.Metadata?.Labels);
+        if (ResourceKind.Splits.Contains(kind))
+        {
+            return TrafficSplitReader.Read(kind, key, labels, item.Spec);
+        }
+
         ObjectOwner? owner = OwnerOf(item);
         return kind == ResourceKind.Pod
             ? new Pod(key, labels, owner, _pool.Share(item.Spec?.NodeName), _pool.Share(item.Status?.Phase), item.Status?.PodIp ?? "")
@@ -143,7 +153,7 @@ internal sealed partial class ClusterInformer : BackgroundService
 
     // An init container that is restarted whenever it ends is a sidecar: it is there before the others, and as long as they are
     // (Kubernetes 1.28, KEP-753). Other init containers are over before anybody asks for their ports.
-    private PodContainers ContainersOf(KubePodSpec? spec) => _pool.Share(
+    private PodContainers ContainersOf(KubeSpec? spec) => _pool.Share(
     [
         .. (spec?.Containers ?? []).Select(Reduce),
         .. (spec?.InitContainers ?? []).Where(container => container.RestartPolicy == "Always").Select(Reduce),
@@ -174,9 +184,11 @@ internal sealed partial class ClusterInformer : BackgroundService
     {
         string root = kind.ApiVersion.Contains('/') ? "/apis" : "/api";
         string path = $"{root}/{kind.ApiVersion}/{kind.Resource}";
-        // CronJobs are stable since 1.21; the versions before are still about.
-        return kind == ResourceKind.CronJob
-            ? new WatchedResource(kind.Resource, path, $"/apis/batch/v1beta1/{kind.Resource}") { MetadataOnly = true }
+        string Of(string version) => $"/apis/{GroupOf(kind.ApiVersion)}/{version}/{kind.Resource}";
+        return kind == ResourceKind.TrafficSplit ? new WatchedResource(kind.Resource, [.. TrafficSplitReader.Versions.Select(Of)]) { Optional = true }
+            : kind == ResourceKind.HttpRoute ? new WatchedResource(kind.Resource, path, Of("v1beta1")) { Optional = true }
+            // CronJobs are stable since 1.21; the versions before are still about.
+            : kind == ResourceKind.CronJob ? new WatchedResource(kind.Resource, path, Of("v1beta1")) { MetadataOnly = true }
             : new WatchedResource(kind.Resource, path) { MetadataOnly = kind != ResourceKind.Pod };
     }
 

@@ -1,3 +1,4 @@
+using System.Collections.Frozen;
 using System.Runtime.InteropServices;
 
 namespace SmiMetrics.Kubernetes;
@@ -15,6 +16,9 @@ internal record ClusterObject(ObjectKey Key, IReadOnlyDictionary<string, string>
 internal sealed record Pod(ObjectKey Key, IReadOnlyDictionary<string, string> Labels, ObjectOwner? Owner, string NodeName, string Phase, string Ip)
     : ClusterObject(Key, Labels, Owner)
 {
+    /// <summary>The phase in which its containers run.</summary>
+    public const string Running = "Running";
+
     /// <summary>
     /// The containers that run as long as the pod does: the ordinary ones, then native sidecars. Pods of a template share one object.
     /// </summary>
@@ -69,6 +73,7 @@ internal sealed class ClusterSnapshot
     private readonly Dictionary<ResourceKind, ObjectTable> _tables = [];
     private readonly Dictionary<ObjectKey, PodEntry> _pods;
     private readonly Dictionary<ObjectRef, List<Pod>> _podsOf = [];
+    private readonly IReadOnlyDictionary<ResourceKind, IReadOnlyCollection<ClusterObject>> _departed;
 
     /// <param name="objects">All objects by kind; those of <see cref="ResourceKind.Pod"/> are <see cref="Pod"/>s.</param>
     /// <param name="endpointSlices">Which pods stand behind which Service.</param>
@@ -89,6 +94,7 @@ internal sealed class ClusterSnapshot
         IReadOnlyCollection<EndpointSlice> endpointSlices,
         Departed departed)
     {
+        _departed = departed.Objects;
         foreach ((ResourceKind kind, IReadOnlyCollection<ClusterObject> collection) in objects)
         {
             _tables.Add(kind, new ObjectTable(collection));
@@ -128,6 +134,9 @@ internal sealed class ClusterSnapshot
         }
     }
 
+    /// <summary>Kinds that could not be read at all: that there are no objects of them here says nothing.</summary>
+    public IReadOnlySet<ResourceKind> Unread { get; init; } = FrozenSet<ResourceKind>.Empty;
+
     /// <summary>False only for <see cref="None"/>.</summary>
     public bool HasCluster => !ReferenceEquals(this, None);
 
@@ -139,6 +148,22 @@ internal sealed class ClusterSnapshot
     /// <summary>The objects of a kind in a namespace, or in all when it is null; ordered by namespace, then name (ordinal).</summary>
     public IReadOnlyList<ClusterObject> List(ResourceKind kind, string? @namespace) =>
         _tables.TryGetValue(kind, out ObjectTable? table) ? table.List(@namespace) : [];
+
+    /// <summary>
+    /// The objects of a kind that have this name, in whichever namespaces, and those that had it moments ago: their traffic is still within a
+    /// window, and must not become that of a namesake.
+    /// </summary>
+    public IEnumerable<ObjectKey> Named(ResourceKind kind, string name) =>
+        (_tables.TryGetValue(kind, out ObjectTable? table) ? table.Named(name) : [])
+            .Concat(Gone(kind).Where(gone => gone.Key.Name == name))
+            .Select(named => named.Key)
+            .Distinct();
+
+    /// <summary>Whether an object exists, or did moments ago.</summary>
+    public bool Knew(ObjectRef reference) => Contains(reference) || Gone(reference.Kind).Any(gone => gone.Key == reference.Key);
+
+    /// <summary>The objects of a kind that were deleted so recently that their traffic is still within a window.</summary>
+    public IEnumerable<ClusterObject> Gone(ResourceKind kind) => _departed.GetValueOrDefault(kind, []);
 
     /// <summary>
     /// The pods that belong to an object: for a workload those it owns directly or through a ReplicaSet or Job, for a Service those
@@ -281,6 +306,9 @@ internal sealed class ClusterSnapshot
         private readonly Dictionary<ObjectKey, ClusterObject> _byKey;
         private readonly Dictionary<string, ArraySegment<ClusterObject>> _byNamespace = [];
 
+        // Few meshes need it.
+        private readonly Lazy<ILookup<string, ClusterObject>> _byName;
+
         public ObjectTable(IReadOnlyCollection<ClusterObject> objects)
         {
             _byKey = new Dictionary<ObjectKey, ClusterObject>(objects.Count);
@@ -290,6 +318,7 @@ internal sealed class ClusterSnapshot
             }
 
             _ordered = [.. _byKey.Values];
+            _byName = new(() => _ordered.ToLookup(item => item.Key.Name));
             Array.Sort(_ordered, ByNamespaceThenName);
             for (int start = 0, end; start < _ordered.Length; start = end)
             {
@@ -304,6 +333,8 @@ internal sealed class ClusterSnapshot
         }
 
         public ClusterObject? Find(ObjectKey key) => _byKey.GetValueOrDefault(key);
+
+        public IEnumerable<ClusterObject> Named(string name) => _byName.Value[name];
 
         public IReadOnlyList<ClusterObject> List(string? @namespace) =>
             @namespace is null ? _ordered : _byNamespace.GetValueOrDefault(@namespace, ArraySegment<ClusterObject>.Empty);

@@ -14,6 +14,9 @@ internal sealed record WatchedResource(string Name, params IReadOnlyList<string>
     /// <summary>Ask for metadata alone: labels and owners, without spec and status. Servers that cannot do so send all, which we skip.</summary>
     public bool MetadataOnly { get; init; }
 
+    /// <summary>Whether a view of the cluster is whole without it. Its kind may not be installed, or the server not be allowed to see it.</summary>
+    public bool Optional { get; init; }
+
     /// <summary>Null for all objects.</summary>
     public string? FieldSelector { get; init; }
 
@@ -39,7 +42,7 @@ internal sealed record WatchedResource(string Name, params IReadOnlyList<string>
 /// Calls of <paramref name="changed"/> and <paramref name="listed"/> never overlap.
 /// </summary>
 /// <param name="changed">Called with every object, when it is listed and when it changes, and with null when it is gone.</param>
-/// <param name="listed">Called after each whole list.</param>
+/// <param name="listed">Called after each whole list, and when an optional resource cannot be listed.</param>
 /// <param name="pool">Shares the namespaces of keys.</param>
 internal sealed partial class Informer(
     KubernetesApi api,
@@ -68,6 +71,9 @@ internal sealed partial class Informer(
     private volatile bool _listed;
 
     public string Resource => resource.Name;
+
+    /// <inheritdoc cref="WatchedResource.Optional"/>
+    public bool Optional => resource.Optional;
 
     /// <summary>Whether the resource has been listed at least once.</summary>
     public bool Listed => _listed;
@@ -138,6 +144,11 @@ internal sealed partial class Informer(
             if (Interlocked.Exchange(ref _trouble, reason) != reason)
             {
                 Log.Failed(logger, Resource, reason);
+                if (Optional)
+                {
+                    // Who waited for its list need wait no longer.
+                    listed();
+                }
             }
 
             return _backoff.Next();

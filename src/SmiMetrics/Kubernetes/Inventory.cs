@@ -8,7 +8,7 @@ internal sealed class Inventory(TimeSpan retention, TimeProvider timeProvider)
 {
     private readonly Lock _lock = new();
     private readonly Dictionary<ResourceKind, Dictionary<ObjectKey, ClusterObject>> _objects =
-        ResourceKind.All.ToDictionary(kind => kind, _ => new Dictionary<ObjectKey, ClusterObject>());
+        ResourceKind.Watched.ToDictionary(kind => kind, _ => new Dictionary<ObjectKey, ClusterObject>());
     private readonly Dictionary<ObjectKey, EndpointSlice> _slices = [];
 
     private readonly Dictionary<ObjectRef, Gone<ClusterObject>> _gone = [];
@@ -83,7 +83,8 @@ internal sealed class Inventory(TimeSpan retention, TimeProvider timeProvider)
         }
     }
 
-    public ClusterSnapshot Snapshot()
+    /// <param name="unread">Kinds that nothing is known of.</param>
+    public ClusterSnapshot Snapshot(IReadOnlySet<ResourceKind> unread)
     {
         Dictionary<ResourceKind, IReadOnlyCollection<ClusterObject>> objects;
         EndpointSlice[] slices;
@@ -100,7 +101,7 @@ internal sealed class Inventory(TimeSpan retention, TimeProvider timeProvider)
                     new EndpointSlice(new ObjectKey(endpoint.Namespace, ""), endpoint.Service, [endpoint.Pod]))]);
         }
 
-        return new ClusterSnapshot(objects, slices, departed);
+        return new ClusterSnapshot(objects, slices, departed) { Unread = unread };
     }
 
     // A pod that leaves a Service and lives on is none of the Service's business; the snapshot sees to that. One that is deleted

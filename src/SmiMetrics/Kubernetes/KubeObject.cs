@@ -11,8 +11,8 @@ internal sealed class KubeObject
 {
     public KubeMetadata? Metadata { get; set; }
 
-    /// <summary>Of a pod.</summary>
-    public KubePodSpec? Spec { get; set; }
+    /// <summary>Of a pod, a TrafficSplit or an HTTPRoute.</summary>
+    public KubeSpec? Spec { get; set; }
 
     /// <summary>Of a pod.</summary>
     [JsonConverter(typeof(KubePodStatusConverter))]
@@ -58,13 +58,56 @@ internal sealed class KubeOwnerReference
     public bool? Controller { get; set; }
 }
 
-internal sealed class KubePodSpec
+internal sealed class KubeSpec
 {
     public string? NodeName { get; set; }
 
     public List<KubeContainer>? Containers { get; set; }
 
     public List<KubeContainer>? InitContainers { get; set; }
+
+    /// <summary>Of a TrafficSplit: the apex.</summary>
+    public string? Service { get; set; }
+
+    /// <summary>Of a TrafficSplit.</summary>
+    public List<KubeBackend>? Backends { get; set; }
+
+    /// <summary>Of an HTTPRoute.</summary>
+    public List<KubeReference>? ParentRefs { get; set; }
+
+    /// <summary>Of an HTTPRoute.</summary>
+    public List<KubeRouteRule>? Rules { get; set; }
+}
+
+/// <summary>A backend of a TrafficSplit (smi-sdk-go <c>pkg/apis/split</c>), or of an HTTPRoute's rule (gateway-api <c>apis/v1/httproute_types.go</c>).</summary>
+internal sealed class KubeBackend
+{
+    /// <summary>Of a TrafficSplit's.</summary>
+    public string? Service { get; set; }
+
+    /// <summary>Of a rule's.</summary>
+    public string? Name { get; set; }
+
+    public string? Namespace { get; set; }
+
+    public string? Kind { get; set; }
+
+    /// <summary>A number, but in split.smi-spec.io/v1alpha1 a quantity, which may be a text: <c>500m</c>.</summary>
+    public JsonElement Weight { get; set; }
+}
+
+internal sealed class KubeReference
+{
+    public string? Kind { get; set; }
+
+    public string? Name { get; set; }
+
+    public string? Namespace { get; set; }
+}
+
+internal sealed class KubeRouteRule
+{
+    public List<KubeBackend>? BackendRefs { get; set; }
 }
 
 internal sealed class KubeContainer

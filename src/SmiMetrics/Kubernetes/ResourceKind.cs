@@ -15,9 +15,19 @@ internal sealed class ResourceKind
     public static readonly ResourceKind Job = new("jobs", "Job", "batch/v1");
     public static readonly ResourceKind CronJob = new("cronjobs", "CronJob", "batch/v1");
 
-    /// <summary>Every kind, in the order in which discovery lists them.</summary>
+    /// <summary>In any of its versions, which say the same in the fields that are read here.</summary>
+    public static readonly ResourceKind TrafficSplit = new("trafficsplits", "TrafficSplit", "split.smi-spec.io/v1alpha4");
+    public static readonly ResourceKind HttpRoute = new("httproutes", "HTTPRoute", "gateway.networking.k8s.io/v1");
+
+    /// <summary>What shares out the requests to a Service. These own no pods, and no mesh names them as ends of requests.</summary>
+    public static readonly IReadOnlyList<ResourceKind> Splits = [TrafficSplit, HttpRoute];
+
+    /// <summary>Every kind that sends or receives requests, in the order in which discovery lists them.</summary>
     public static readonly IReadOnlyList<ResourceKind> All =
         [Namespace, Node, Pod, Service, Deployment, StatefulSet, DaemonSet, ReplicaSet, ReplicationController, Job, CronJob];
+
+    /// <summary>Every kind that is read from the cluster.</summary>
+    public static readonly IReadOnlyList<ResourceKind> Watched = [.. All, .. Splits];
 
     private ResourceKind(string resource, string kind, string apiVersion, bool namespaced = true)
     {

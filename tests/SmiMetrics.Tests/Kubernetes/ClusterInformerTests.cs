@@ -83,9 +83,31 @@ public sealed class ClusterInformerTests : IAsyncDisposable
         Assert.Equal([new ObjectRef(ResourceKind.Service, "shop", "web")], snapshot.ForPod(pod.Key, ResourceKind.Service));
         Assert.Equal([new ObjectRef(ResourceKind.Node, "", "n1")], snapshot.ForPod(pod.Key, ResourceKind.Node));
         Assert.All(
-            _server.Requests.Where(request => request.Path is not (Pods or Slices)),
+            _server.Requests.Where(request => request.Path is not (Pods or Slices) && !IsOfSplits(request.Path)),
             request => Assert.StartsWith("application/json;as=PartialObjectMetadata", request.Accept, StringComparison.Ordinal));
-        Assert.All(_server.Requests.Where(request => request.Path is Pods or Slices), request => Assert.Equal("application/json", request.Accept));
+        Assert.All(_server.Requests.Where(request => request.Path is Pods or Slices || IsOfSplits(request.Path)), request => Assert.Equal("application/json", request.Accept));
+
+        static bool IsOfSplits(string path) => ResourceKind.Splits.Any(kind => path.EndsWith(kind.Resource, StringComparison.Ordinal));
+    }
+
+    /// <summary>Of SMI's four versions no cluster serves them all, and a server with the roles of an older release may see none.</summary>
+    [Fact]
+    public async Task Traffic_splits_are_read_where_they_are_and_hold_nothing_up_where_they_are_not()
+    {
+        const string splits = "/apis/split.smi-spec.io/v1alpha2/trafficsplits";
+        _server.Serve(splits);
+        _server.Intercept = request => request.Path.EndsWith("/httproutes", StringComparison.Ordinal) ? FakeApiServer.Status(HttpStatusCode.Forbidden, "httproutes is forbidden") : null;
+        _server.Put(splits, """
+            {"metadata":{"namespace":"shop","name":"web","resourceVersion":"1","labels":{"app":"web"}},
+            "spec":{"service":"web","backends":[{"service":"web-v1","weight":90},{"service":"web-v2","weight":10}]}}
+            """);
+        await SyncAsync();
+
+        TrafficSplit split = Assert.IsType<TrafficSplit>(Assert.Single(_cluster.Snapshot.List(ResourceKind.TrafficSplit, "shop")));
+        Assert.Equal("web", split.Apex);
+        Assert.Equal([new SplitBackend("web", "shop", "web-v1", 90), new SplitBackend("web", "shop", "web-v2", 10)], split.Backends);
+        Assert.Empty(_cluster.Snapshot.List(ResourceKind.HttpRoute, null));
+        Assert.Empty(_informer.Troubles);
     }
 
     [Fact]

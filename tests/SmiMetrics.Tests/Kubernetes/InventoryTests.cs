@@ -8,6 +8,8 @@ public sealed class InventoryTests
     private static readonly TimeSpan Retention = TimeSpan.FromHours(1);
     private static readonly ObjectKey A = new("shop", "web-5d-a");
 
+    private static readonly IReadOnlySet<ResourceKind> NothingUnread = new HashSet<ResourceKind>();
+
     private readonly FakeTimeProvider _time = new();
     private readonly Inventory _inventory;
 
@@ -55,11 +57,11 @@ public sealed class InventoryTests
         _inventory.Remove(ResourceKind.Pod, A);
 
         _time.Advance(Retention);
-        AssertBelongs(_inventory.Snapshot());
+        AssertBelongs(_inventory.Snapshot(NothingUnread));
         Assert.True(_inventory.Remembers);
 
         _time.Advance(TimeSpan.FromTicks(1));
-        AssertForgotten(_inventory.Snapshot());
+        AssertForgotten(_inventory.Snapshot(NothingUnread));
         Assert.False(_inventory.Remembers);
     }
 
@@ -69,14 +71,14 @@ public sealed class InventoryTests
         PutRollout();
         _inventory.Remove(ResourceKind.ReplicaSet, new ObjectKey("shop", "web-5d"));
         _time.Advance(Retention * 3); // Its pod takes its time to end.
-        AssertBelongs(_inventory.Snapshot());
+        AssertBelongs(_inventory.Snapshot(NothingUnread));
 
         _inventory.Remove(ResourceKind.Pod, A);
         _time.Advance(Retention / 2);
-        AssertBelongs(_inventory.Snapshot());
+        AssertBelongs(_inventory.Snapshot(NothingUnread));
 
         _time.Advance(Retention);
-        AssertForgotten(_inventory.Snapshot());
+        AssertForgotten(_inventory.Snapshot(NothingUnread));
         Assert.False(_inventory.Remembers);
     }
 
@@ -98,7 +100,7 @@ public sealed class InventoryTests
             _inventory.Remove(ResourceKind.Pod, A);
         }
 
-        Assert.Equal([new ObjectRef(ResourceKind.Service, "shop", "web")], _inventory.Snapshot().ForPod(A, ResourceKind.Service));
+        Assert.Equal([new ObjectRef(ResourceKind.Service, "shop", "web")], _inventory.Snapshot(NothingUnread).ForPod(A, ResourceKind.Service));
     }
 
     [Fact]
@@ -109,7 +111,7 @@ public sealed class InventoryTests
         _inventory.Remove(new ObjectKey("shop", "web-x"));
         _inventory.Remove(ResourceKind.Pod, A);
 
-        Assert.Equal(A, Assert.Single(_inventory.Snapshot().PodsOf(new ObjectRef(ResourceKind.Service, "shop", "web"))).Key);
+        Assert.Equal(A, Assert.Single(_inventory.Snapshot(NothingUnread).PodsOf(new ObjectRef(ResourceKind.Service, "shop", "web"))).Key);
     }
 
     [Fact]
@@ -119,7 +121,7 @@ public sealed class InventoryTests
         _inventory.Put(Slice("web-5d-a"));
         _inventory.Put(Slice());
 
-        Assert.Empty(_inventory.Snapshot().ForPod(A, ResourceKind.Service));
+        Assert.Empty(_inventory.Snapshot(NothingUnread).ForPod(A, ResourceKind.Service));
     }
 
     [Fact]
@@ -129,7 +131,7 @@ public sealed class InventoryTests
         _inventory.Remove(ResourceKind.Pod, A);
         _inventory.Put(ResourceKind.Pod, Pod("web-5d-a") with { NodeName = "new" });
 
-        ClusterSnapshot snapshot = _inventory.Snapshot();
+        ClusterSnapshot snapshot = _inventory.Snapshot(NothingUnread);
         Assert.Equal([new ObjectRef(ResourceKind.Node, "", "new")], snapshot.ForPod(A, ResourceKind.Node));
         Assert.Empty(snapshot.PodsOf(new ObjectRef(ResourceKind.Node, "", "old")));
         Assert.Single(snapshot.PodsOf(new ObjectRef(ResourceKind.Namespace, "", "shop")));
@@ -140,7 +142,7 @@ public sealed class InventoryTests
     public void A_snapshot_does_not_change_with_the_inventory()
     {
         PutRollout();
-        ClusterSnapshot before = _inventory.Snapshot();
+        ClusterSnapshot before = _inventory.Snapshot(NothingUnread);
         _inventory.Remove(ResourceKind.Pod, A);
         _inventory.Put(ResourceKind.Pod, Pod("b"));
 

@@ -3,8 +3,23 @@ using System.CommandLine.Parsing;
 
 namespace SmiMetrics;
 
+/// <summary>What each command does; its result is the exit status.</summary>
+internal sealed record Commands
+{
+    /// <summary>Runs the server until it ends.</summary>
+    public Func<ServeOptions, CancellationToken, Task<int>> Serve { get; init; } = Unwanted;
+
+    /// <summary>Looks once, and reports.</summary>
+    public Func<ServeOptions, CancellationToken, Task<int>> Check { get; init; } = Unwanted;
+
+    /// <summary>Runs the demo until it ends.</summary>
+    public Func<DemoOptions, CancellationToken, Task<int>> Demo { get; init; } = Unwanted;
+
+    private static Task<int> Unwanted<T>(T options, CancellationToken cancellationToken) => throw new InvalidOperationException($"nobody runs {options}");
+}
+
 /// <summary>
-/// The command line: <c>smi-metrics [serve] FLAGS</c> and <c>smi-metrics demo FLAGS</c>. Wrong flags and values are reported all at once, a line each, with exit status 2;
+/// The command line: <c>smi-metrics [serve] FLAGS</c>, and the commands <c>check</c>, <c>meshes</c> and <c>demo</c>. Wrong flags and values are reported all at once, a line each, with exit status 2;
 /// what goes wrong later is exit status 1.
 /// </summary>
 internal static class CommandLine
@@ -13,18 +28,19 @@ internal static class CommandLine
     public const int RuntimeFailure = 1;
     public const int UsageError = 2;
 
-    /// <param name="serve">Runs the server until it ends; its result is the exit status.</param>
-    /// <param name="demo">Runs the demo until it ends, likewise.</param>
+    /// <summary>As shells have it after Ctrl-C: 128 and the number of SIGINT.</summary>
+    public const int Interrupted = 130;
+
+    /// <param name="commands">What is run once the flags have been read.</param>
     public static Task<int> RunAsync(
         IReadOnlyList<string> args,
         Func<string, string?> environment,
-        Func<ServeOptions, CancellationToken, Task<int>> serve,
-        Func<DemoOptions, CancellationToken, Task<int>> demo,
+        Commands commands,
         TextWriter output,
         TextWriter error,
         CancellationToken cancellationToken)
     {
-        Dictionary<Flag, Option<string[]>> options = ServeOptions.Flags.All.ToDictionary(flag => flag, ToOption);
+        Dictionary<Flag, Option<string[]>> options = ServeOptions.Flags.All.ToDictionary(flag => flag, flag => ToOption(flag));
         RootCommand root = new("""
             Golden metrics of any service mesh as a Kubernetes API, metrics.smi-spec.io.
             Every flag is also an environment variable (--mesh is SMI_METRICS_MESH) and a key of the --config file (mesh).
@@ -42,11 +58,42 @@ internal static class CommandLine
             command.SetAction(async (parsed, cancellation) =>
             {
                 List<string> errors = [];
-                return ServeOptions.Read(flag => Given(parsed, options[flag]), environment, errors) is { } read ? await serve(read, cancellation) : Refuse(errors, error);
+                return ServeOptions.Read(flag => Given(parsed, options[flag]), environment, errors) is { } read ? await commands.Serve(read, cancellation) : Refuse(errors, error);
             });
         }
 
-        Dictionary<Flag, Option<string[]>> demoOptions = DemoOptions.Flags.All.ToDictionary(flag => flag, ToOption);
+        Command checkCommand = new("check", """
+            Look once at what the server would look at, and say which meshes there are, what is wrong and what to do.
+            Exit status 0 only if a mesh was found and nothing is wrong, 1 if something is, 2 if it cannot be asked for like this.
+            Flags, variables and file are those of serve; what only says how the API is served is taken, and does nothing.
+            """);
+        // The arguments of a Deployment can be had for a check as they are.
+        Dictionary<Flag, Option<string[]>> checkOptions = ServeOptions.Flags.All.ToDictionary(flag => flag, flag => ToOption(flag, hidden: !ServeOptions.Flags.OfCheck.Contains(flag)));
+        foreach (Option<string[]> option in checkOptions.Values)
+        {
+            checkCommand.Options.Add(option);
+        }
+
+        checkCommand.SetAction(async (parsed, cancellation) =>
+        {
+            List<string> errors = [];
+            return ServeOptions.ReadForCheck(flag => Given(parsed, checkOptions[flag]), environment, errors) is { } read ? await commands.Check(read, cancellation) : Refuse(errors, error);
+        });
+        root.Subcommands.Add(checkCommand);
+
+        Argument<string?> meshName = new("NAME") { Description = "print this mesh's descriptor, to begin one's own with", Arity = ArgumentArity.ZeroOrOne };
+        Command meshesCommand = new("meshes", "List the meshes that there are descriptors of; with a name, print its descriptor.") { meshName };
+        meshesCommand.Options.Add(options[ServeOptions.Flags.Config]);
+        meshesCommand.Options.Add(options[ServeOptions.Flags.MeshConfig]);
+        meshesCommand.SetAction(parsed =>
+        {
+            List<string> errors = [];
+            IReadOnlyList<string> paths = ServeOptions.ReadMeshConfig(flag => Given(parsed, options[flag]), environment, errors);
+            return errors.Count == 0 ? MeshesCommand.Run(parsed.GetValue(meshName), paths, output, error) : Refuse(errors, error);
+        });
+        root.Subcommands.Add(meshesCommand);
+
+        Dictionary<Flag, Option<string[]>> demoOptions = DemoOptions.Flags.All.ToDictionary(flag => flag, flag => ToOption(flag));
         Command demoCommand = new("demo", """
             Show everything on this machine: the server before a simulated cluster and mesh, with live numbers and commands to try.
             Needs neither Kubernetes nor Prometheus, and reads no environment variables.
@@ -59,7 +106,7 @@ internal static class CommandLine
         demoCommand.SetAction(async (parsed, cancellation) =>
         {
             List<string> errors = [];
-            return DemoOptions.Read(flag => Given(parsed, demoOptions[flag]), errors) is { } read ? await demo(read, cancellation) : Refuse(errors, error);
+            return DemoOptions.Read(flag => Given(parsed, demoOptions[flag]), errors) is { } read ? await commands.Demo(read, cancellation) : Refuse(errors, error);
         });
         root.Subcommands.Add(demoCommand);
 
@@ -68,9 +115,11 @@ internal static class CommandLine
         {
             // Flags that parse may be wrong too: the user should not have to mend one kind of mistake to hear of the other.
             List<string> errors = [.. parsed.Errors.Select(e => e.Message)];
-            _ = parsed.CommandResult.Command == demoCommand
-                ? DemoOptions.Read(flag => Given(parsed, demoOptions[flag]), errors) as object
-                : ServeOptions.Read(flag => Given(parsed, options[flag]), environment, errors);
+            Command failed = parsed.CommandResult.Command;
+            _ = failed == demoCommand ? DemoOptions.Read(flag => Given(parsed, demoOptions[flag]), errors)
+                : failed == checkCommand ? ServeOptions.ReadForCheck(flag => Given(parsed, checkOptions[flag]), environment, errors)
+                : failed == meshesCommand ? null
+                : (object?)ServeOptions.Read(flag => Given(parsed, options[flag]), environment, errors);
             return Task.FromResult(Refuse(errors, error));
         }
 
@@ -93,13 +142,14 @@ internal static class CommandLine
         return UsageError;
     }
 
-    private static Option<string[]> ToOption(Flag flag)
+    private static Option<string[]> ToOption(Flag flag, bool hidden = false)
     {
         string standard = flag.Default is null ? "" : $" [default: {flag.Default}]";
         Option<string[]> option = new(flag.Option)
         {
             Description = flag.Help + standard,
             HelpName = flag.Value,
+            Hidden = hidden,
             Arity = ArgumentArity.OneOrMore,
             AllowMultipleArgumentsPerToken = false,
         };

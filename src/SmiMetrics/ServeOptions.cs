@@ -17,13 +17,16 @@ internal enum LogFormat
     Json,
 }
 
-/// <summary>Everything that <c>smi-metrics serve</c> can be told, and the flags that tell it.</summary>
+/// <summary>Everything that <c>smi-metrics serve</c> can be told, and the flags that tell it. <c>check</c> is told the part that is not about listening.</summary>
 internal sealed record ServeOptions
 {
     /// <summary>Null to run without a cluster.</summary>
     public required KubernetesOptions? Kubernetes { get; init; }
 
-    /// <summary>The meshes to look for, in order of preference.</summary>
+    /// <summary>Which meshes to look for, and where their descriptors are.</summary>
+    public required MeshConfiguration MeshConfiguration { get; init; }
+
+    /// <summary>The meshes to look for, in order of preference, as they were read.</summary>
     public required IReadOnlyList<MeshDescriptor> Meshes { get; init; }
 
     /// <summary>Null when the numbers come from the proxies themselves: exactly one of this and <see cref="Scrape"/> is there.</summary>
@@ -56,9 +59,25 @@ internal sealed record ServeOptions
 
     /// <summary>Reads all flags.</summary>
     /// <returns>Null when there are mistakes: <paramref name="errors"/> has a line for each.</returns>
-    public static ServeOptions? Read(Func<Flag, IReadOnlyList<string>> commandLine, Func<string, string?> environment, List<string> errors)
+    public static ServeOptions? Read(Func<Flag, IReadOnlyList<string>> commandLine, Func<string, string?> environment, List<string> errors) =>
+        Read(Flags.All, commandLine, environment, errors);
+
+    /// <summary>Reads the flags that say where clusters and numbers are: nothing listens.</summary>
+    /// <inheritdoc cref="Read(Func{Flag, IReadOnlyList{string}}, Func{string, string}, List{string})"/>
+    public static ServeOptions? ReadForCheck(Func<Flag, IReadOnlyList<string>> commandLine, Func<string, string?> environment, List<string> errors) =>
+        Read(Flags.OfCheck, commandLine, environment, errors);
+
+    /// <summary>Reads only where further descriptors are.</summary>
+    /// <returns>Files and folders.</returns>
+    public static IReadOnlyList<string> ReadMeshConfig(Func<Flag, IReadOnlyList<string>> commandLine, Func<string, string?> environment, List<string> errors) =>
+        [.. new FlagValues(Flags.All, Flags.Config, commandLine, environment, errors).Texts(Flags.MeshConfig)];
+
+    private static ServeOptions? Read(
+        IReadOnlyList<Flag> flags, Func<Flag, IReadOnlyList<string>> commandLine, Func<string, string?> environment, List<string> errors)
     {
-        FlagValues values = new(Flags.All, Flags.Config, commandLine, environment, errors);
+        bool listens = flags.Contains(Flags.SecurePort);
+        // What is set for the server beside a check is none of the check's business.
+        FlagValues values = new(Flags.All, Flags.Config, flag => flags.Contains(flag) ? commandLine(flag) : [], environment, errors);
         bool noCluster = values.Text(Flags.Kubernetes) == Flags.None;
         if (values.Text(Flags.Kubernetes) is { } kubernetes && kubernetes is not (Flags.None or Flags.Cluster))
         {
@@ -78,15 +97,17 @@ internal sealed record ServeOptions
 
         IPAddress address = parsed ?? IPAddress.Any;
         bool scrape = ReadSource(values) == Flags.Scrape;
+        MeshConfiguration meshes = ReadMeshes(values);
         ServeOptions options = new()
         {
             Kubernetes = noCluster ? null : new KubernetesOptions { Kubeconfig = File(values, Flags.Kubeconfig) },
-            Meshes = ReadMeshes(values, errors),
+            MeshConfiguration = meshes,
+            Meshes = meshes.Read(errors, mistake => values.Fail(Flags.Mesh, mistake)),
             Prometheus = scrape ? null : ReadPrometheus(values, errors),
             Scrape = scrape ? ReadScrape(values, noCluster, errors) : null,
             Windows = ReadWindows(values),
             LatencyUnit = values.Text(Flags.LatencyUnit) == LatencyUnit.Seconds.Unit ? LatencyUnit.Seconds : LatencyUnit.Milliseconds,
-            Serving = ReadServing(values, address, noCluster),
+            Serving = listens ? ReadServing(values, address, noCluster) : null,
             FrontProxy = ReadFrontProxy(values),
             InsecurePort = Port(values, Flags.InsecurePort),
             AdminPort = Port(values, Flags.AdminPort),
@@ -96,7 +117,11 @@ internal sealed record ServeOptions
             LogFormat = Choice(values, Flags.LogFormat, LogFormat.Text, [("text", LogFormat.Text), ("json", LogFormat.Json)]),
         };
         CheckChoice(values, Flags.LatencyUnit, LatencyUnit.Milliseconds.Unit, LatencyUnit.Seconds.Unit);
-        CheckPorts(options, values);
+        if (listens)
+        {
+            CheckPorts(options, values);
+        }
+
         if (options.Scrape is { } scraping && 2 * scraping.Interval > options.Windows.Max)
         {
             values.Fail(Flags.ScrapeInterval, $"a window holds at least two, and {Flags.MaxWindow.Option} is {GoDuration.Format(options.Windows.Max)}");
@@ -105,50 +130,19 @@ internal sealed record ServeOptions
         return errors.Count == 0 ? options : null;
     }
 
-    private static IReadOnlyList<MeshDescriptor> ReadMeshes(FlagValues values, List<string> errors)
+    private static MeshConfiguration ReadMeshes(FlagValues values)
     {
-        MeshCatalogue catalogue;
-        bool whole = true;
-        try
-        {
-            catalogue = MeshCatalogue.Load([.. values.Texts(Flags.MeshConfig)]);
-        }
-        catch (DescriptorException e)
-        {
-            errors.AddRange(e.Mistakes);
-            catalogue = MeshCatalogue.Load();
-            whole = false;
-        }
-
-        string[] names = [.. Split(values.Texts(Flags.Mesh)).Distinct()];
-        if (names is [Flags.Auto])
-        {
-            return catalogue.All;
-        }
-
-        List<MeshDescriptor> meshes = [];
-        foreach (string name in names)
-        {
-            try
-            {
-                meshes.Add(catalogue.Find(name));
-            }
-            catch (UnknownMeshException) when (!whole && name != Flags.Auto)
-            {
-                // It may well be in the file that could not be read, and one mistake is told once.
-            }
-            catch (UnknownMeshException e)
-            {
-                values.Fail(Flags.Mesh, name == Flags.Auto ? $"{Flags.Auto} stands alone: it already means all that are found" : e.Message);
-            }
-        }
-
-        if (names.Length == 0)
+        MeshConfiguration configuration = new([.. Split(values.Texts(Flags.Mesh)).Distinct()], [.. values.Texts(Flags.MeshConfig)]);
+        if (configuration.Names.Count == 0)
         {
             values.Fail(Flags.Mesh, "names no mesh");
         }
+        else if (!configuration.Auto && configuration.Names.Contains(Flags.Auto))
+        {
+            values.Fail(Flags.Mesh, $"{Flags.Auto} stands alone: it already means all that are found");
+        }
 
-        return meshes;
+        return configuration;
     }
 
     /// <summary>Prometheus if there is one, else the proxies themselves. Flags of the other one would do nothing, which nobody wants to find out later.</summary>
@@ -350,7 +344,7 @@ internal sealed record ServeOptions
     {
         public const string None = "none";
         public const string Cluster = "cluster";
-        public const string Auto = "auto";
+        public const string Auto = MeshConfiguration.AutoName;
         public const string Prometheus = "prometheus";
         public const string Scrape = "scrape";
 
@@ -358,7 +352,7 @@ internal sealed record ServeOptions
         public static readonly Flag Kubeconfig = new("kubeconfig", "FILE", null, "how to reach Kubernetes; without it the pod's service account, else $KUBECONFIG");
         public static readonly Flag Kubernetes = new("kubernetes", "cluster|none", Cluster, "none: run without a cluster, series labels alone name resources");
         public static readonly Flag Mesh = new("mesh", "NAME[,NAME...]", Auto, "meshes in order of preference; auto: all known ones whose series exist", Repeatable: true);
-        public static readonly Flag MeshConfig = new("mesh-config", "PATH", null, "file or folder of further mesh descriptors, read at start; one of a known name replaces it");
+        public static readonly Flag MeshConfig = new("mesh-config", "PATH", null, "file or folder of further mesh descriptors, read again when they change; one of a known name replaces it");
         public static readonly Flag Source = new("source", $"{Prometheus}|{Scrape}", null, $"where numbers come from; without it {Prometheus} if a URL is given, else {Scrape}: the mesh's proxies themselves");
         public static readonly Flag ScrapeInterval = new("scrape-interval", "DURATION", GoDuration.Format(ScrapeOptions.DefaultInterval), "time between two scrapes of a proxy");
         public static readonly Flag ScrapeTimeout = new("scrape-timeout", "DURATION", GoDuration.Format(ScrapeOptions.DefaultTimeout), "deadline of one scrape; at most the interval");
@@ -409,6 +403,10 @@ internal sealed record ServeOptions
             PrometheusUrl, PrometheusBearerTokenFile, PrometheusCaFile, PrometheusClientCertFile, PrometheusClientKeyFile, PrometheusUsername,
             PrometheusPasswordFile, PrometheusHeader, PrometheusTimeout, CacheTtl, MaxStale,
         ];
+
+        /// <summary>Those that say where the cluster and the numbers are.</summary>
+        public static IReadOnlyList<Flag> OfCheck =>
+            [Config, Kubeconfig, Kubernetes, Mesh, MeshConfig, Source, .. OfPrometheus, .. OfScrape, DefaultWindow, MaxWindow, LogLevel, LogFormat];
 
         /// <summary>Those that count only with <c>--source scrape</c>.</summary>
         public static readonly IReadOnlyList<Flag> OfScrape =

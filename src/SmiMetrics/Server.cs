@@ -7,6 +7,7 @@ using SmiMetrics.Api;
 using SmiMetrics.Auth;
 using SmiMetrics.Diagnostics;
 using SmiMetrics.Kubernetes;
+using SmiMetrics.Meshes;
 using SmiMetrics.Prometheus;
 using SmiMetrics.Scrape;
 using SmiMetrics.Traffic;
@@ -77,6 +78,15 @@ internal static partial class Server
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = DrainTime);
         builder.Services.AddSingleton(clock);
         AddTraffic(builder.Services, options, doors);
+        builder.Services.AddHostedService(provider => provider.GetRequiredService<MeshMonitor>());
+        builder.Services.AddSingleton<TrafficAggregator>();
+        builder.Services.AddSingleton(options.LatencyUnit);
+        builder.Services.AddSingleton<TrafficApi>();
+        if (options.MeshConfiguration.Paths.Count > 0)
+        {
+            builder.Services.AddHostedService<MeshConfigWatcher>();
+        }
+
         AddCluster(builder.Services, options, doors);
         AddDiagnostics(builder.Services);
         if (options.Serving is { } serving)
@@ -100,6 +110,26 @@ internal static partial class Server
 
         app.Run(app.Services.GetRequiredService<TrafficApi>().AnswerAsync);
         return app;
+    }
+
+    /// <summary>What finds out about the meshes, without what serves it: nothing listens, and the monitor looks when it is told to.</summary>
+    /// <exception cref="KubernetesConfigurationException">There is no way to the cluster.</exception>
+    public static IHost BuildCheck(ServeOptions options, Doors doors, TimeProvider clock)
+    {
+        HostApplicationBuilder builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
+        AddLogging(builder.Logging, options);
+        if (options.LogLevel == LogLevel.Information)
+        {
+            // The report says it all; but why something does not answer only the log can tell.
+            builder.Logging.AddFilter(null, LogLevel.Warning);
+            builder.Logging.AddFilter(typeof(MeshMonitor).FullName, LogLevel.Error);
+        }
+
+        builder.Services.AddMetrics();
+        builder.Services.AddSingleton(clock);
+        AddTraffic(builder.Services, options, doors);
+        AddCluster(builder.Services, options, doors);
+        return builder.Build();
     }
 
     /// <summary>Kestrel says which address is taken; the user knows flags.</summary>
@@ -126,13 +156,10 @@ internal static partial class Server
             AddScraper(services, scrape, options, doors);
         }
 
-        services.AddSingleton(options.Meshes);
+        services.AddSingleton(options.MeshConfiguration);
+        services.AddSingleton(new ConfiguredMeshes(options.Meshes, options.MeshConfiguration.Auto));
         services.AddSingleton(options.Windows);
         services.AddSingleton<MeshMonitor>();
-        services.AddHostedService(provider => provider.GetRequiredService<MeshMonitor>());
-        services.AddSingleton<TrafficAggregator>();
-        services.AddSingleton(options.LatencyUnit);
-        services.AddSingleton<TrafficApi>();
     }
 
     private static void AddPrometheus(IServiceCollection services, PrometheusOptions prometheus, Doors doors)

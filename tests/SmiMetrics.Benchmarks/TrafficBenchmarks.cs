@@ -57,10 +57,11 @@ public class TrafficBenchmarks
             new Dictionary<ResourceKind, IReadOnlyCollection<ClusterObject>> { [ResourceKind.Pod] = pods }, []);
         MeshDescriptor[] meshes = [MeshCatalogue.Load().Find("linkerd")];
         FixedSource source = new(pods);
-        MeshMonitor monitor = new(meshes, source, TimeProvider.System, NullLogger<MeshMonitor>.Instance);
+        Cluster cluster = Cluster.Fixed(snapshot);
+        WindowOptions windows = new(WindowOptions.DefaultWindow, WindowOptions.MaxWindow);
+        MeshMonitor monitor = new(new ConfiguredMeshes(meshes, auto: false), source, cluster, windows, TimeProvider.System, NullLogger<MeshMonitor>.Instance);
         await monitor.StartAsync(CancellationToken.None);
-        _aggregator = new TrafficAggregator(
-            source, monitor, Cluster.Fixed(snapshot), new WindowOptions(WindowOptions.DefaultWindow, WindowOptions.MaxWindow));
+        _aggregator = new TrafficAggregator(source, monitor, cluster, windows);
     }
 
     [Benchmark(Description = "read query response: 26,000 rows")]
@@ -98,5 +99,9 @@ public class TrafficBenchmarks
 
         public Task<SeriesProbe> ProbeAsync(string series, IReadOnlyList<Matcher> matchers, CancellationToken cancellationToken) =>
             Task.FromResult(new SeriesProbe(true, TimeSpan.FromSeconds(10)));
+
+        public Task<IReadOnlySet<string>> FindLabelsAsync(
+            string series, IReadOnlyList<Matcher> matchers, IReadOnlyList<string> labels, CancellationToken cancellationToken) =>
+            Task.FromResult<IReadOnlySet<string>>(labels.ToHashSet());
     }
 }

@@ -16,7 +16,7 @@ public sealed partial class ArrowsTests
         ["Traffic"] = ["Kubernetes", "Meshes"],
         ["Prometheus"] = ["Traffic", "Meshes", "Transport"],
         ["Scrape"] = ["Traffic", "Meshes", "Kubernetes", "Exposition", "Transport"],
-        ["Auth"] = ["Kubernetes"],
+        ["Auth"] = ["Kubernetes", "Transport"],
         ["Api"] = ["Traffic", "Kubernetes"],
         ["Diagnostics"] = ["Traffic", "Meshes", "Exposition"],
         ["Demo"] = ["Kubernetes", "Meshes", "Exposition"],

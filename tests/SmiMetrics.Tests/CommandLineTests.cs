@@ -1,5 +1,6 @@
 using SmiMetrics.Api;
 using SmiMetrics.Auth;
+using SmiMetrics.Meshes;
 
 namespace SmiMetrics.Tests;
 
@@ -14,6 +15,53 @@ public sealed class CommandLineTests
         Assert.Equal(0, status);
         Golden.Verify("cli/help", output);
         Assert.All(ServeOptions.Flags.All, flag => Assert.Contains(flag.Option + " ", output));
+    }
+
+    /// <summary>Whoever has a server's flags at hand, as in a Deployment, puts <c>check</c> before them.</summary>
+    [Fact]
+    public async Task A_check_takes_the_flags_of_the_server()
+    {
+        ServeOptions? read = null;
+        StringWriter error = new();
+        int status = await CommandLine.RunAsync(
+            ["check", Url, "--insecure-port", "8080", "--tls-cert-file", "/nosuch", "--max-window", "10m"],
+            _ => null,
+            new Commands
+            {
+                Check = (options, _) =>
+                {
+                    read = options;
+                    return Task.FromResult(0);
+                },
+            },
+            TextWriter.Null,
+            error,
+            TestContext.Current.CancellationToken);
+        Assert.Equal((0, ""), (status, error.ToString()));
+        Assert.Equal(TimeSpan.FromMinutes(10), read!.Windows.Max);
+    }
+
+    [Fact]
+    public async Task The_meshes_are_those_that_the_server_would_look_for()
+    {
+        DirectoryInfo folder = Directory.CreateTempSubdirectory("smi-metrics-meshes-");
+        try
+        {
+            string file = Path.Combine(folder.FullName, "istio.yaml");
+            const string Text = "extends: istio\noutcome: {failure: ['response_code=~\"[45]..\"']}\n";
+            await File.WriteAllTextAsync(file, Text, TestContext.Current.CancellationToken);
+            string? Environment(string name) => name == "SMI_METRICS_MESH_CONFIG" ? folder.FullName : null;
+            (int status, string list, _) = await RunAsync(["meshes"], Environment);
+            Assert.Equal(0, status);
+            Assert.Contains($"  Istio, from {file}\n", list, StringComparison.Ordinal);
+            Assert.Equal((0, Text, ""), await RunAsync(["meshes", "istio"], Environment));
+            Assert.Equal((2, "", "smi-metrics: there is no mesh 'nosuch'; smi-metrics meshes lists them\n"), await RunAsync(["meshes", "nosuch"], Environment));
+            Assert.Equal((2, "", "smi-metrics: /nosuch: no such file or folder\n"), await RunAsync(["meshes", "--mesh-config", "/nosuch"]));
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
     }
 
     [Fact]
@@ -33,7 +81,8 @@ public sealed class CommandLineTests
         Assert.NotNull(options);
         Assert.NotNull(options.Kubernetes);
         Assert.Null(options.Kubernetes.Kubeconfig);
-        Assert.Equal(["istio", "linkerd"], options.Meshes.Select(mesh => mesh.Name));
+        Assert.Equal(MeshCatalogue.Load().All.Select(mesh => mesh.Name), options.Meshes.Select(mesh => mesh.Name));
+        Assert.True(options.MeshConfiguration.Auto);
         Assert.Equal(TimeSpan.FromSeconds(5), options.Prometheus!.Timeout);
         Assert.Equal(TimeSpan.FromSeconds(5), options.Prometheus!.CacheTtl);
         Assert.Equal(TimeSpan.FromSeconds(60), options.Prometheus!.MaxStale);
@@ -201,24 +250,26 @@ public sealed class CommandLineTests
         int status = await CommandLine.RunAsync(
             args,
             environment ?? (_ => null),
-            (read, _) =>
+            new Commands
             {
-                options = read;
-                return Task.FromResult(0);
+                Serve = (read, _) =>
+                {
+                    options = read;
+                    return Task.FromResult(0);
+                },
             },
-            (_, _) => Task.FromResult(0),
             TextWriter.Null,
             error,
             TestContext.Current.CancellationToken);
         return (status, error.ToString().ReplaceLineEndings("\n"), options);
     }
 
-    private static async Task<(int Status, string Output, string Errors)> RunAsync(string[] args)
+    private static async Task<(int Status, string Output, string Errors)> RunAsync(string[] args, Func<string, string?>? environment = null)
     {
         StringWriter output = new();
         StringWriter error = new();
         int status = await CommandLine.RunAsync(
-            args, _ => null, (_, _) => Task.FromResult(0), (_, _) => Task.FromResult(0), output, error, TestContext.Current.CancellationToken);
+            args, environment ?? (_ => null), new Commands { Serve = (_, _) => Task.FromResult(0) }, output, error, TestContext.Current.CancellationToken);
         return (status, output.ToString().ReplaceLineEndings("\n"), error.ToString());
     }
 }

@@ -6,9 +6,13 @@ namespace SmiMetrics.Tests;
 /// <summary>Compares text with <c>testdata/NAME.golden</c>. <c>UPDATE_GOLDEN=1</c> writes the file instead; git then shows what changed.</summary>
 internal static class Golden
 {
-    public static void Verify(string name, string actual)
+    public static void Verify(string name, string actual) => VerifyFile($"tests/SmiMetrics.Tests/testdata/{name}.golden", actual);
+
+    /// <summary>The same with any file of the repository.</summary>
+    /// <param name="name">Its path from the root.</param>
+    public static void VerifyFile(string name, string actual)
     {
-        string path = Path.Combine(TestProject(), "testdata", name + ".golden");
+        string path = Path.Combine(TestProject(), "..", "..", name);
         if (Environment.GetEnvironmentVariable("UPDATE_GOLDEN") == "1")
         {
             Directory.CreateDirectory(Path.GetDirectoryName(path)!);
@@ -19,7 +23,7 @@ internal static class Golden
         string expected = File.Exists(path) ? File.ReadAllText(path) : "";
         if (expected != actual)
         {
-            Assert.Fail($"testdata/{name}.golden differs; UPDATE_GOLDEN=1 accepts the new text.\n{Difference(expected.Split('\n'), actual.Split('\n'))}");
+            Assert.Fail($"{name} differs; UPDATE_GOLDEN=1 accepts the new text.\n{Difference(expected.Split('\n'), actual.Split('\n'))}");
         }
     }
 

@@ -105,8 +105,11 @@ public sealed partial class ReadmeTests
         await CommandLine.RunAsync(
             words[5..],
             _ => null,
-            (read, _) => Task.FromResult((serve = read) is null ? 1 : 0),
-            (read, _) => Task.FromResult((demo = read) is null ? 1 : 0),
+            new Commands
+            {
+                Serve = (read, _) => Task.FromResult((serve = read) is null ? 1 : 0),
+                Demo = (read, _) => Task.FromResult((demo = read) is null ? 1 : 0),
+            },
             TextWriter.Null,
             errors,
             TestContext.Current.CancellationToken);

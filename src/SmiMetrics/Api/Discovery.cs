@@ -34,7 +34,7 @@ internal static class Discovery
 
     private static IEnumerable<ApiResource> Describe(TrafficResource resource)
     {
-        yield return new ApiResource(resource.Name, resource.Singular, resource.Namespaced, resource.Kind, ["get", "list"]);
+        yield return new ApiResource(resource.Name, resource.Singular, resource.Namespaced, resource.Kind, resource.HasNames ? ["get", "list"] : ["list"]);
         if (resource.HasEdges)
         {
             yield return new ApiResource(resource.Name + "/edges", "", resource.Namespaced, resource.Kind + "List", ["get"]);

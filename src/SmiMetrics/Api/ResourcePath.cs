@@ -27,7 +27,7 @@ internal sealed record ResourcePath(string Version, TrafficResource Resource, st
     private static ResourcePath? Named(string version, TrafficResource resource, string? @namespace, ReadOnlySpan<string> rest) => rest switch
     {
         [] => new(version, resource, @namespace, null, Edges: false),
-        [var name] => new(version, resource, @namespace, name, Edges: false),
+        [var name] when resource.HasNames => new(version, resource, @namespace, name, Edges: false),
         [var name, EdgesSegment] when resource.HasEdges => new(version, resource, @namespace, name, Edges: true),
         _ => null,
     };

@@ -23,7 +23,7 @@ internal sealed record LatencyUnit(string Unit, double PerMillisecond)
 /// The API <c>metrics.smi-spec.io</c>: reads a request, asks the aggregator, writes the answer. Everything that goes wrong leaves through
 /// <see cref="StatusErrors"/>.
 /// </summary>
-internal sealed class TrafficApi(TrafficAggregator traffic, Cluster cluster, LatencyUnit latencyUnit)
+internal sealed class TrafficApi(TrafficAggregator traffic, MeshMonitor meshes, Cluster cluster, LatencyUnit latencyUnit)
 {
     public const string Group = "metrics.smi-spec.io";
 
@@ -91,6 +91,9 @@ internal sealed class TrafficApi(TrafficAggregator traffic, Cluster cluster, Lat
         {
             await (path switch
             {
+                _ when path.Resource == TrafficResource.Meshes => AnswerMeshesAsync(context, path),
+                _ when path.Resource == TrafficResource.Graph => AnswerGraphAsync(context, path, window),
+                _ when path.Resource.IsSplit => AnswerSplitsAsync(context, path, window),
                 { Name: null } => AnswerListAsync(context, path, window),
                 { Edges: true } => AnswerEdgesAsync(context, path, Resolve(path), window),
                 _ => AnswerObjectAsync(context, path, Resolve(path), window),
@@ -105,6 +108,47 @@ internal sealed class TrafficApi(TrafficAggregator traffic, Cluster cluster, Lat
         {
             throw new StatusException(Status.NoSuchResource(e.Message));
         }
+    }
+
+    private async Task AnswerMeshesAsync(HttpContext context, ResourcePath path)
+    {
+        Refuse(context.Request.Query, "fieldSelector", "not supported yet; ask for the object by its path");
+        Refuse(context.Request.Query, "labelSelector", "meshes have no labels");
+        await meshes.FirstLook.WaitAsync(context.RequestAborted);
+        IReadOnlyList<MeshStatus> statuses = meshes.Statuses;
+        if (path.Name is { } name)
+        {
+            MeshStatus status = statuses.FirstOrDefault(status => status.Mesh.Name == name) ?? throw NotFound(path);
+            await WriteAsync(context, StatusCodes.Status200OK, Mesh.Of(status, path.Version), ApiJson.Default.Mesh);
+            return;
+        }
+
+        MeshList list = new(
+            Mesh.ObjectKind + "List",
+            $"{Group}/{path.Version}",
+            new ListMeta(path.SelfLink),
+            meshes.Mistakes is { Count: > 0 } mistakes ? mistakes : null,
+            [.. statuses.Select(status => Mesh.Of(status, path.Version))]);
+        await WriteAsync(context, StatusCodes.Status200OK, list, ApiJson.Default.MeshList);
+    }
+
+    private async Task AnswerGraphAsync(HttpContext context, ResourcePath path, TimeSpan? window)
+    {
+        Side? side = ReadChoice<Side>(context.Request.Query, "side");
+        Refuse(context.Request.Query, "direction", "of one object's edges only; here each edge is there once");
+        Refuse(context.Request.Query, "fieldSelector", "edges have none");
+        Refuse(context.Request.Query, "labelSelector", "edges have none");
+        IReadOnlyList<TrafficItem> edges = await traffic.GetGraphAsync(path.Namespace, window, side, context.RequestAborted);
+        await WriteListAsync(context, path, new(path.Resource.Kind, path.Namespace, null, $"{Group}/{path.Version}"), edges);
+    }
+
+    private async Task AnswerSplitsAsync(HttpContext context, ResourcePath path, TimeSpan? window)
+    {
+        Predicate<ObjectRef> selected = ReadSelectors(context.Request.Query);
+        ObjectScope scope = new(path.Resource.Kinds, path.Namespace, path.Name);
+        IReadOnlyList<TrafficItem> shares = await traffic.GetSplitsAsync(scope, window, context.RequestAborted) ?? throw NotFound(path);
+        ResourceKind kind = path.Resource.Kinds[0];
+        await WriteListAsync(context, path, new(kind.Kind, path.Namespace, path.Name, kind.ApiVersion), shares.Where(share => selected(share.Resource)));
     }
 
     private async Task AnswerObjectAsync(HttpContext context, ResourcePath path, ObjectRef of, TimeSpan? window)
@@ -129,8 +173,8 @@ internal sealed class TrafficApi(TrafficAggregator traffic, Cluster cluster, Lat
     {
         Direction? direction = ReadChoice<Direction>(context.Request.Query, "direction");
         Side? side = ReadChoice<Side>(context.Request.Query, "side");
-        RefuseSelector(context.Request.Query, "fieldSelector", "edges have none");
-        RefuseSelector(context.Request.Query, "labelSelector", "edges have none");
+        Refuse(context.Request.Query, "fieldSelector", "edges have none");
+        Refuse(context.Request.Query, "labelSelector", "edges have none");
         IReadOnlyList<TrafficItem> edges =
             await traffic.GetEdgesAsync(of, window, direction, side, context.RequestAborted) ?? throw NotFound(path);
         await WriteListAsync(context, path, Reference(of), edges);
@@ -170,14 +214,25 @@ internal sealed class TrafficApi(TrafficAggregator traffic, Cluster cluster, Lat
         }
 
         ResourcePath own = path with { Namespace = @namespace, Name = path.Resource.NameOf(resource) };
+        if (path.Resource == TrafficResource.Graph)
+        {
+            // No edge has a path of its own, but each has a name that no other in the list has.
+            own = path with { Name = null };
+        }
+
+        string name = own.Name ?? $"{TrafficResource.Workloads.NameOf(resource)}.{Lower(item.Edge!.Direction)}.{item.Edge.Peer.Namespace}.{TrafficResource.Workloads.NameOf(item.Edge.Peer)}";
         return new TrafficMetrics(
             TrafficResource.ObjectKind,
             $"{Group}/{path.Version}",
-            new ObjectMeta(own.Name!, @namespace, own.SelfLink, timestamp, annotations),
+            new ObjectMeta(name, @namespace, own.SelfLink, timestamp, annotations),
             timestamp,
             GoDuration.Format(item.Window),
             Reference(resource),
-            item.Edge is null ? null : new Edge(Lower(item.Edge.Direction), Lower(item.Side), Reference(item.Edge.Peer)),
+            item.Edge is { } edge ? new Edge(Lower(edge.Direction), Lower(item.Side), Reference(edge.Peer))
+                // As the SMI specification has it: what the apex received, from whomever.
+                : item.Backend is not null ? new Edge(Lower(Direction.From), Lower(item.Side), ObjectReference.Anybody)
+                : null,
+            item.Backend is { } backend ? new Backend(backend.Apex, backend.Name, backend.Weight) : null,
             [
                 Latency("p99_response_latency", item.P99),
                 Latency("p90_response_latency", item.P90),
@@ -215,7 +270,7 @@ internal sealed class TrafficApi(TrafficAggregator traffic, Cluster cluster, Lat
             throw new StatusException(Status.BadRequest($"namespace \"{path.Namespace}\" is not a DNS-1123 label"));
         }
 
-        bool isLabel = path.Resource.Kinds[0] == ResourceKind.Namespace || path.Resource.Kinds[0] == ResourceKind.Service;
+        bool isLabel = path.Resource.Kinds is [var kind] && (kind == ResourceKind.Namespace || kind == ResourceKind.Service);
         if (path.Name is not null && !(isLabel ? KubernetesName.IsLabel(path.Name) : KubernetesName.IsSubdomain(path.Name)))
         {
             throw new StatusException(Status.BadRequest(
@@ -257,7 +312,7 @@ internal sealed class TrafficApi(TrafficAggregator traffic, Cluster cluster, Lat
         _ => throw new StatusException(Status.BadRequest($"{name}: given more than once")),
     };
 
-    private static void RefuseSelector(IQueryCollection query, string name, string because)
+    private static void Refuse(IQueryCollection query, string name, string because)
     {
         if (ReadOne(query, name) is { Length: > 0 })
         {
@@ -267,7 +322,7 @@ internal sealed class TrafficApi(TrafficAggregator traffic, Cluster cluster, Lat
 
     private Predicate<ObjectRef> ReadSelectors(IQueryCollection query)
     {
-        RefuseSelector(query, "fieldSelector", "not supported yet; ask for the object by its path");
+        Refuse(query, "fieldSelector", "not supported yet; ask for the object by its path");
 
         if (ReadOne(query, "labelSelector") is not { Length: > 0 } text)
         {

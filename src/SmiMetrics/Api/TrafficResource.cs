@@ -24,21 +24,38 @@ internal sealed record TrafficResource(string Name, string Singular, string Kind
         "",
         ObjectKind,
         Namespaced: true,
-        [ResourceKind.Deployment, ResourceKind.StatefulSet, ResourceKind.DaemonSet, ResourceKind.ReplicationController, ResourceKind.CronJob, ResourceKind.Job]);
+        [
+            ResourceKind.Deployment, ResourceKind.StatefulSet, ResourceKind.DaemonSet, ResourceKind.ReplicationController, ResourceKind.CronJob, ResourceKind.Job,
+            ResourceKind.ReplicaSet,
+        ]);
+
+    /// <summary>The traffic between all workloads of a namespace, or of the cluster, and their peers: lists only.</summary>
+    public static readonly TrafficResource Graph = new("trafficedges", "", "TrafficEdge", Namespaced: true, Workloads.Kinds);
+
+    /// <summary>The meshes that are looked for, and how they were found. Their objects are no TrafficMetrics.</summary>
+    public static readonly TrafficResource Meshes = new("meshes", "mesh", "Mesh", Namespaced: false, []);
 
     /// <summary>All resources, in the order in which discovery lists them.</summary>
     public static readonly IReadOnlyList<TrafficResource> All =
     [
-        .. ResourceKind.All.Where(kind => kind != ResourceKind.CronJob).Select(kind =>
+        .. ResourceKind.Watched.Select(kind =>
             new TrafficResource(kind.Resource, kind.Kind.ToLowerInvariant(), kind.Kind + ObjectKind, kind.Namespaced, [kind])),
         Workloads,
+        Graph,
+        Meshes,
     ];
 
     /// <returns>The resource of this name, or null.</returns>
     public static TrafficResource? Find(string name) => All.FirstOrDefault(resource => resource.Name == name);
 
+    /// <summary>Whether it is about traffic splits. Each of its objects has an item for every backend, so one alone is a list too.</summary>
+    public bool IsSplit => Kinds is [var kind] && ResourceKind.Splits.Contains(kind);
+
     /// <summary>Whether its objects have edges to ask for.</summary>
-    public bool HasEdges => this != Workloads;
+    public bool HasEdges => Kinds.Count == 1 && !IsSplit;
+
+    /// <summary>Whether a single object can be asked for by its name.</summary>
+    public bool HasNames => this != Graph;
 
     /// <summary>What an object is called in this resource.</summary>
     public string NameOf(ObjectRef reference) =>

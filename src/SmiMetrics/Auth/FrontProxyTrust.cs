@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using SmiMetrics.Transport;
 
 namespace SmiMetrics.Auth;
 
@@ -47,7 +48,7 @@ internal sealed partial class FrontProxyTrust : PolledFiles
 
     /// <summary>Reads the bundle at once if the flags name one; else waits for <see cref="Apply"/>.</summary>
     /// <exception cref="InvalidDataException">The flags' bundle cannot be read or used; the message names flag and file.</exception>
-    public FrontProxyTrust(FrontProxyOptions options, TimeProvider time, ILogger<FrontProxyTrust> logger) : base(time)
+    public FrontProxyTrust(FrontProxyOptions options, TimeProvider time, ILogger<FrontProxyTrust> logger) : base(time, EveryMinute)
     {
         _options = options;
         _logger = logger;

@@ -1,6 +1,7 @@
 using System.Net.Security;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
+using SmiMetrics.Transport;
 
 namespace SmiMetrics.Auth;
 
@@ -30,7 +31,7 @@ internal sealed partial class ServingCertificate : PolledFiles
 
     /// <summary>Loads the certificate, or makes one.</summary>
     /// <exception cref="ServingCertificateException">It cannot be loaded or made.</exception>
-    public ServingCertificate(ServingOptions options, TimeProvider time, ILogger<ServingCertificate> logger) : base(time)
+    public ServingCertificate(ServingOptions options, TimeProvider time, ILogger<ServingCertificate> logger) : base(time, EveryMinute)
     {
         _time = time;
         _logger = logger;

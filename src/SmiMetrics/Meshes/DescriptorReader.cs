@@ -14,6 +14,13 @@ internal sealed class DescriptorReader
     // `--mesh auto` means whichever meshes are there.
     private const string ReservedName = "auto";
 
+    private const string ExtendsKey = "extends";
+    private const string AllEdges = "edges";
+    private const string EdgesSuffix = "/edges";
+
+    // Nobody extends what extends what extends; but a file may extend itself.
+    private const int MostExtensions = 4;
+
     private readonly Mistakes _mistakes;
 
     private DescriptorReader(Mistakes mistakes) => _mistakes = mistakes;
@@ -21,32 +28,83 @@ internal sealed class DescriptorReader
     /// <param name="text">The YAML.</param>
     /// <param name="file">What to call the file in mistakes.</param>
     /// <exception cref="DescriptorException">With all mistakes.</exception>
-    public static MeshDescriptor Read(string text, string file)
+    public static MeshDescriptor Read(string text, string file) => Read(text, file, _ => null);
+
+    /// <param name="textOf">The YAML of the mesh that <c>extends</c> names; null when there is none of that name.</param>
+    /// <inheritdoc cref="Read(string, string)"/>
+    public static MeshDescriptor Read(string text, string file, Func<string, string?> textOf)
     {
         Mistakes mistakes = new(file);
-        MeshDescriptor? descriptor = YamlTree.Read(text, mistakes) is { } root ? new DescriptorReader(mistakes).ReadMesh(root) : null;
+        MeshDescriptor? descriptor = YamlTree.Read(text, mistakes) is { } root && Extended(root, textOf, mistakes, depth: 0) is { } whole
+            ? new DescriptorReader(mistakes).ReadMesh(whole)
+            : null;
         mistakes.ThrowIfAny();
         return descriptor!;
     }
 
+    /// <summary>The document with the keys of the one that it extends, of which each key given here replaces the whole.</summary>
+    /// <returns>Null where there is none to extend: what that would have given must not be called missing.</returns>
+    private static YamlNode? Extended(YamlNode root, Func<string, string?> textOf, Mistakes mistakes, int depth)
+    {
+        if (root is not YamlNode.Mapping { Entries: var own } || own.FirstOrDefault(entry => entry.Key == ExtendsKey) is not { } extends)
+        {
+            return root;
+        }
+
+        YamlNode? other = null;
+        YamlSection.Text($"'{ExtendsKey}'", extends.Value, mistakes, name =>
+        {
+            string? text = depth < MostExtensions ? textOf(name) : null;
+            other = text is null ? null : YamlTree.Read(text, mistakes);
+            return other is null ? $"there is no built-in mesh '{name}' to extend" : null;
+        });
+        return other is null || Extended(other, textOf, mistakes, depth + 1) is not YamlNode.Mapping { Entries: var inherited }
+            ? null
+            : new YamlNode.Mapping(
+                root.Line,
+                [.. own, .. inherited.Where(entry => !own.Any(given => given.Key == entry.Key)).Select(entry => MovedTo(extends.Line, entry))]);
+    }
+
+    // The lines of another file would point anywhere in this one. What does not go together with what is given here is wrong with `extends`.
+    private static YamlEntry MovedTo(int line, YamlEntry entry) => new(entry.Key, line, MovedTo(line, entry.Value));
+
+    private static YamlNode MovedTo(int line, YamlNode node) => node switch
+    {
+        YamlNode.Mapping mapping => new YamlNode.Mapping(line, [.. mapping.Entries.Select(entry => MovedTo(line, entry))]),
+        YamlNode.Sequence sequence => new YamlNode.Sequence(line, [.. sequence.Items.Select(item => MovedTo(line, item))]),
+        _ => node with { Line = line },
+    };
+
     private MeshDescriptor ReadMesh(YamlNode root)
     {
         YamlSection mesh = YamlSection.Open(
-            "the descriptor", line: 1, root, _mistakes, "name", "title", "outcome", "unknown", "server", "client", "scrape");
+            "the descriptor",
+            line: 1,
+            root,
+            _mistakes,
+            "name", "title", ExtendsKey, "within", "outcome", "unknown", "server", "client", "splits", "scrape", "cannot", "advice");
+        Outcome outcome = SeriesReader.ReadOutcome(mesh.Section("outcome", "success", "failure"), _mistakes);
+        MeshSide? server = ReadSide(mesh, "server");
+        MeshSide? client = ReadSide(mesh, "client");
+        YamlSection? advice = mesh.Section("advice", "series", "labels");
         MeshDescriptor descriptor = new(
             mesh.RequiredText("name", NoMeshName),
             mesh.RequiredText("title", AnyText),
-            ReadOutcome(mesh.Section("outcome", "success", "failure")),
+            outcome,
             ReadUnknown(mesh),
-            ReadSide(mesh, "server"),
-            ReadSide(mesh, "client"),
-            ProxyEndpointReader.Read(mesh, _mistakes));
+            server,
+            client,
+            SplitViewReader.Read(mesh, server, client, outcome, _mistakes),
+            ProxyEndpointReader.Read(mesh, _mistakes),
+            ReadCannot(mesh, server, client),
+            new Advice(advice?.OptionalText("series", AnyText), advice?.OptionalText("labels", AnyText)),
+            mesh.OptionalText("within", NoMeshName));
         if (!mesh.Has("server") && !mesh.Has("client"))
         {
             mesh.Missing("'server' or 'client'");
         }
 
-        if (!mesh.Has("outcome") && (descriptor.Server is { Failures: null } || descriptor.Client is { Failures: null }))
+        if (!mesh.Has("outcome") && descriptor.Sides.Any(side => side.Failures is null))
         {
             mesh.Missing("'outcome' (or 'failures' on every side)");
         }
@@ -54,53 +112,35 @@ internal sealed class DescriptorReader
         return descriptor;
     }
 
+    private FrozenDictionary<string, string> ReadCannot(YamlSection mesh, MeshSide? server, MeshSide? client)
+    {
+        Dictionary<string, string> reasons = [];
+        foreach (YamlEntry entry in mesh.Find("cannot") is { } cannot ? YamlSection.Entries("'cannot'", cannot.Line, cannot.Value, _mistakes) : [])
+        {
+            string kind = entry.Key.EndsWith(EdgesSuffix, StringComparison.Ordinal) ? entry.Key[..^EdgesSuffix.Length] : entry.Key;
+            if (!KindNames.All.Contains(kind) && entry.Key is not (AllEdges or SplitNames.Split))
+            {
+                _mistakes.Add(
+                    entry.Line,
+                    $"'{entry.Key}' is nothing that can be asked for; there are {AllEdges}, {SplitNames.Split}, the kinds, and KIND{EdgesSuffix}: {string.Join(", ", KindNames.All)}");
+            }
+            else if (kind == entry.Key && new[] { server, client }.Any(side => side?.Destination.Means.ContainsKey(kind) == true))
+            {
+                _mistakes.Add(entry.Line, $"'{kind}' is told by a 'destination', so it is nothing that the mesh cannot tell");
+            }
+
+            reasons.Add(entry.Key, YamlSection.Text($"'{entry.Key}' in 'cannot'", entry.Value, _mistakes, AnyText));
+        }
+
+        return reasons.ToFrozenDictionary();
+    }
+
     private FrozenSet<string> ReadUnknown(YamlSection mesh) =>
         [.. (mesh.Items("unknown") ?? []).Select(item => YamlSection.Text("a value of 'unknown'", item, _mistakes, AnyText))];
 
-    private Outcome ReadOutcome(YamlSection? outcome)
-    {
-        if (outcome is null)
-        {
-            return new Outcome(null, null);
-        }
-
-        if (!outcome.Has("success") && !outcome.Has("failure"))
-        {
-            outcome.Missing("'success' or 'failure'");
-        }
-
-        return new Outcome(ReadAlternatives(outcome, "success"), ReadAlternatives(outcome, "failure"));
-    }
-
-    private IReadOnlyList<IReadOnlyList<Matcher>>? ReadAlternatives(YamlSection outcome, string key) =>
-        outcome.Items(key) is { } alternatives
-            ? [.. alternatives.Select(item => ReadMatchers(
-                item is YamlNode.Sequence ? YamlSection.Items($"a list in '{key}'", item.Line, item, _mistakes) : [item]))]
-            : null;
-
-    private IReadOnlyList<Matcher> ReadMatchers(IReadOnlyList<YamlNode> items) => [.. items.Select(ReadMatcher).OfType<Matcher>()];
-
-    private Matcher? ReadMatcher(YamlNode node)
-    {
-        Matcher? matcher = null;
-        YamlSection.Text("a matcher", node, _mistakes, text =>
-        {
-            try
-            {
-                matcher = Matcher.Parse(text);
-                return DescriptorNames.NoLabel(matcher.Label);
-            }
-            catch (FormatException exception)
-            {
-                return $"bad matcher {text}: {exception.Message}";
-            }
-        });
-        return matcher;
-    }
-
     private MeshSide? ReadSide(YamlSection mesh, string key)
     {
-        if (mesh.Section(key, "requests", "failures", "where", "latency", "destination", "source") is not { } side)
+        if (mesh.Section(key, [.. SeriesReader.Keys, "destination", "source"]) is not { } side)
         {
             return null;
         }
@@ -110,23 +150,12 @@ internal sealed class DescriptorReader
             side.Missing("'destination' or 'source'");
         }
 
-        IReadOnlyList<Matcher> where = ReadMatchers(side.Items("where") ?? []);
-        return new MeshSide(
-            side.RequiredText("requests", DescriptorNames.NoMetric),
-            side.OptionalText("failures", DescriptorNames.NoMetric),
-            where,
-            ReadLatency(side.Section("latency", "histogram", "unit", "where"), where),
-            IdentityReader.Read(side, "destination", _mistakes) ?? Identity.None,
-            IdentityReader.Read(side, "source", _mistakes));
+        return SeriesReader.Read(side, fallback: null, _mistakes) with
+        {
+            Destination = IdentityReader.Read(side, "destination", _mistakes) ?? Identity.None,
+            Source = IdentityReader.Read(side, "source", _mistakes),
+        };
     }
-
-    private LatencyHistogram? ReadLatency(YamlSection? latency, IReadOnlyList<Matcher> whereOfSide) =>
-        latency is null
-            ? null
-            : new LatencyHistogram(
-                latency.RequiredText("histogram", NoHistogram),
-                latency.RequiredText("unit", NoUnit) == "s" ? 1000 : 1,
-                latency.Items("where") is { } where ? ReadMatchers(where) : whereOfSide);
 
     private static string? AnyText(string text) => text.Length > 0 ? null : "an empty text says nothing";
 
@@ -134,13 +163,6 @@ internal sealed class DescriptorReader
         !Names.IsDnsLabel(name) ? $"'{name}' is not a DNS label, which a mesh's name must be"
         : name == ReservedName ? $"a mesh cannot be named '{ReservedName}': --mesh {ReservedName} means all that are there"
         : null;
-
-    private static string? NoHistogram(string series) =>
-        series.EndsWith("_bucket", StringComparison.Ordinal)
-            ? $"'{series}' is the name of the buckets; give that of the histogram, without _bucket"
-            : DescriptorNames.NoMetric(series);
-
-    private static string? NoUnit(string unit) => unit is "ms" or "s" ? null : $"'{unit}' is not a unit of latency; there are ms and s";
 }
 
 /// <summary>What is wrong with a name in a descriptor; null when nothing is.</summary>

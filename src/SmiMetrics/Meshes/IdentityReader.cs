@@ -46,7 +46,7 @@ internal sealed class IdentityReader
             identity.Complain($"{identity.Title} names nobody");
         }
 
-        if (!_means.ContainsKey(KindNames.Pods))
+        if (_means.GetValueOrDefault(KindNames.Pods) is not IdentityMeans.Label)
         {
             foreach ((string title, int line) in _throughPods)
             {
@@ -88,7 +88,8 @@ internal sealed class IdentityReader
             : Has("pattern") ? ReadPattern(title, kind.Line, kind.Value, mustName: kind.Key)
             : Has("label") ? ReadLabel(kind)
             : Has("name") ? ReadName(kind)
-            : Refuse(kind.Line, $"{title} has none of the keys 'label', 'name' and 'through'");
+            : Has("unique") ? ReadUnique(kind)
+            : Refuse(kind.Line, $"{title} has none of the keys 'label', 'name', 'unique' and 'through'");
     }
 
     private IdentityMeans.Label ReadLabel(YamlEntry kind)
@@ -113,6 +114,15 @@ internal sealed class IdentityReader
         return kind is null ? new IdentityMeans.NameOnly(name, @namespace) : new IdentityMeans.KindAndName(kind, name, @namespace);
     }
 
+    private IdentityMeans ReadUnique(YamlEntry entry)
+    {
+        YamlSection section = Open(entry, "unique");
+        string label = section.RequiredText("unique", DescriptorNames.NoLabel);
+        return KindNames.IsNamespaced(entry.Key) && entry.Key != KindNames.Pods
+            ? new IdentityMeans.UniqueName(label)
+            : Refuse(entry.Line, $"{entry.Key} cannot be told by 'unique'; give them a 'label'");
+    }
+
     private IdentityMeans ReadThrough(YamlEntry entry)
     {
         YamlSection section = Open(entry, "through");
@@ -128,12 +138,18 @@ internal sealed class IdentityReader
 
     private void ReadPacked(YamlSection identity)
     {
+        HashSet<string> packed = [];
         foreach (YamlNode item in identity.Find("packed")?.Value is YamlNode.Mapping one ? [one] : identity.Items("packed") ?? [])
         {
             if (ReadPattern("'packed'", item.Line, item, mustName: null) is IdentityMeans.Packed means)
             {
-                foreach (string kind in means.Pattern.Kinds)
+                foreach (string kind in means.Kinds)
                 {
+                    if (!packed.Add(kind) && kind != KindNames.Namespaces)
+                    {
+                        _mistakes.Add(item.Line, $"{{{kind}}} is in another pattern already; give patterns of one label as a list");
+                    }
+
                     _means.TryAdd(kind, means);
                 }
             }
@@ -144,24 +160,39 @@ internal sealed class IdentityReader
     {
         YamlSection section = YamlSection.Open(title, line, node, _mistakes, "label", "pattern");
         string label = section.RequiredText("label", DescriptorNames.NoLabel);
-        NamePattern? pattern = null;
-        section.RequiredText("pattern", text =>
+        bool list = section.Find("pattern") is { Value: YamlNode.Sequence };
+        NamePattern[] patterns =
+        [
+            .. (list
+                ? section.Items("pattern")!.Select(item => YamlSection.Text("a pattern", item, _mistakes, text => NoPattern(text, mustName)))
+                : [section.RequiredText("pattern", text => NoPattern(text, mustName))])
+                .Where(text => text.Length > 0)
+                .Select(NamePattern.Parse),
+        ];
+        if (patterns.FirstOrDefault(pattern => !pattern.Kinds.Order(StringComparer.Ordinal).SequenceEqual(patterns[0].Kinds.Order(StringComparer.Ordinal))) is { } other)
         {
-            try
-            {
-                pattern = NamePattern.Parse(text);
-            }
-            catch (FormatException exception)
-            {
-                return $"bad pattern {text}: {exception.Message}";
-            }
+            return Refuse(line, $"the pattern {other} has other names in it than {patterns[0]}");
+        }
 
-            return mustName is not null && !pattern.Kinds.Contains(mustName) ? $"the pattern of '{mustName}' has no {{{mustName}}}"
-                : _namespaceLabel is null && !pattern.Kinds.Contains(KindNames.Namespaces) && pattern.Kinds.Any(KindNames.IsNamespaced)
-                    ? "the pattern has no {namespaces}, and there is no key 'namespace'"
-                : null;
-        });
-        return pattern is null ? Mistaken : new IdentityMeans.Packed(label, pattern);
+        return patterns.Length == 0 ? Mistaken : new IdentityMeans.Packed(label, patterns);
+    }
+
+    private string? NoPattern(string text, string? mustName)
+    {
+        NamePattern pattern;
+        try
+        {
+            pattern = NamePattern.Parse(text);
+        }
+        catch (FormatException exception)
+        {
+            return $"bad pattern {text}: {exception.Message}";
+        }
+
+        return mustName is not null && !pattern.Kinds.Contains(mustName) ? $"the pattern of '{mustName}' has no {{{mustName}}}"
+            : _namespaceLabel is null && !pattern.Kinds.Contains(KindNames.Namespaces) && pattern.Kinds.Any(KindNames.IsNamespaced)
+                ? "the pattern has no {namespaces}, and there is no key 'namespace'"
+            : null;
     }
 
     private void ReadWorkload(YamlEntry? workload)
@@ -171,16 +202,14 @@ internal sealed class IdentityReader
             return;
         }
 
-        IdentityMeans means;
-        if (workload.Value is YamlNode.Mapping { Entries: var entries })
+        IdentityMeans means = workload.Value switch
         {
-            means = entries.Any(entry => entry.Key == "through") ? ReadThrough(workload) : ReadName(workload);
-        }
-        else
-        {
-            string label = YamlSection.Text("'workload'", workload.Value, _mistakes, DescriptorNames.NoLabel);
-            means = new IdentityMeans.NameOnly(label, NamespaceOf(workload.Key, own: null, workload.Line) ?? "");
-        }
+            YamlNode.Sequence => ReadNameElsePods(workload),
+            YamlNode.Mapping { Entries: var entries } when entries.Any(entry => entry.Key == "through") => ReadThrough(workload),
+            YamlNode.Mapping => ReadName(workload),
+            _ => new IdentityMeans.NameOnly(
+                YamlSection.Text("'workload'", workload.Value, _mistakes, DescriptorNames.NoLabel), NamespaceOf(workload.Key, own: null, workload.Line) ?? ""),
+        };
 
         // Where a mesh names workloads it names topmost owners, and so never a Deployment's ReplicaSet: asked for by name it
         // would look idle. Pods know their ReplicaSet.
@@ -188,6 +217,19 @@ internal sealed class IdentityReader
         {
             _means.TryAdd(kind, means);
         }
+    }
+
+    /// <summary>A name, and for where it is empty the pods.</summary>
+    private IdentityMeans ReadNameElsePods(YamlEntry workload)
+    {
+        if (workload.Value is not YamlNode.Sequence { Items: [YamlNode.Scalar name, YamlNode.Mapping { Entries: [var through] } pods] } || through.Key != "through")
+        {
+            return Refuse(workload.Line, "a list in 'workload' is a label and {through: pods}, for where the label is empty");
+        }
+
+        string label = YamlSection.Text("'workload'", name, _mistakes, DescriptorNames.NoLabel);
+        ReadThrough(new YamlEntry(workload.Key, workload.Line, pods));
+        return new IdentityMeans.NameOnly(label, NamespaceOf(workload.Key, own: null, workload.Line) ?? "", ElseThroughPods: true);
     }
 
     private FrozenDictionary<char, char> ReadEncoding(YamlEntry? encoding)
@@ -204,9 +246,9 @@ internal sealed class IdentityReader
         }
 
         // Which characters end a name would depend on the encoding. No mesh does both.
-        if (encoding is not null && _means.Values.Any(means => means is IdentityMeans.Packed))
+        if (encoding is not null && _means.Values.Any(means => means is IdentityMeans.Packed or IdentityMeans.UniqueName))
         {
-            _mistakes.Add(encoding.Line, "'encoding' cannot be combined with a pattern");
+            _mistakes.Add(encoding.Line, "'encoding' cannot be combined with a pattern, nor with 'unique'");
         }
 
         return characters.ToFrozenDictionary();

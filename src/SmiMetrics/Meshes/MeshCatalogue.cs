@@ -1,5 +1,3 @@
-using System.Reflection;
-
 namespace SmiMetrics.Meshes;
 
 /// <summary>All meshes that the server knows: those built in, and those of <c>--mesh-config</c>. Never changed once loaded.</summary>
@@ -7,11 +5,26 @@ internal sealed class MeshCatalogue
 {
     // Names in the assembly, as SmiMetrics.csproj gives them.
     private const string ResourcePrefix = "catalogue/";
+    private const string Extension = ".yaml";
 
-    private MeshCatalogue(IReadOnlyList<MeshDescriptor> meshes) => All = meshes;
+    // In order of preference, for where several are found: meshes before those who watch beneath or beside them.
+    private static readonly string[] Order =
+    [
+        "linkerd", "istio", "istio-ambient", "consul", "osm", "osm-edge", "kuma", "kuma-3", "traefik-mesh", "nginx-service-mesh", "appmesh", "gloo-mesh",
+        "cilium", "otel-beyla", "otel-servicegraph", "otel-servicegraph-beyla", "gateway-api",
+    ];
+
+    private readonly IReadOnlyDictionary<string, string> _files;
+
+    private MeshCatalogue(IReadOnlyList<MeshDescriptor> meshes, IReadOnlyDictionary<string, string> files)
+    {
+        All = meshes;
+        _files = files;
+    }
 
     /// <summary>
-    /// The built-in meshes by name, then those added, in the order of paths and files. A mesh that overrides a built-in one takes its place.
+    /// The built-in meshes in order of preference, then those added, in the order of paths and files. A mesh that overrides a built-in one
+    /// takes its place.
     /// </summary>
     public IReadOnlyList<MeshDescriptor> All { get; }
 
@@ -23,32 +36,30 @@ internal sealed class MeshCatalogue
     {
         List<string> mistakes = [];
         List<MeshDescriptor> meshes = [];
-        Dictionary<string, string> origins = [];
-        foreach ((string file, Func<string> read) in BuiltIn())
+        Dictionary<string, string> files = [];
+        foreach (string name in Order)
         {
-            Add(file, read, origin: "");
+            Add(ResourcePrefix + name + Extension, () => BuiltIn(name)!, added: false);
         }
 
         foreach (string file in Files(paths, mistakes))
         {
-            Add(file, () => File.ReadAllText(file), origin: file);
+            Add(file, () => File.ReadAllText(file), added: true);
         }
 
-        return mistakes.Count == 0 ? new MeshCatalogue(meshes) : throw new DescriptorException(mistakes);
+        return mistakes.Count == 0 ? new MeshCatalogue(meshes, files) : throw new DescriptorException(mistakes);
 
-        void Add(string file, Func<string> read, string origin)
+        void Add(string file, Func<string> read, bool added)
         {
             try
             {
-                MeshDescriptor mesh = DescriptorReader.Read(read(), file);
-                string first = origins.GetValueOrDefault(mesh.Name, "");
-                if (first.Length > 0)
+                MeshDescriptor mesh = DescriptorReader.Read(read(), file, BuiltIn);
+                if (added && !files.TryAdd(mesh.Name, file))
                 {
-                    mistakes.Add($"{file}:1: the mesh '{mesh.Name}' is already in {first}");
+                    mistakes.Add($"{file}:1: the mesh '{mesh.Name}' is already in {files[mesh.Name]}");
                     return;
                 }
 
-                origins[mesh.Name] = origin;
                 int overridden = meshes.FindIndex(other => other.Name == mesh.Name);
                 if (overridden < 0)
                 {
@@ -63,31 +74,40 @@ internal sealed class MeshCatalogue
             {
                 mistakes.AddRange(exception.Mistakes);
             }
+            catch (Exception exception) when (exception is FileNotFoundException or DirectoryNotFoundException)
+            {
+                mistakes.Add($"{file}: no such file or folder");
+            }
             catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or ArgumentException)
             {
-                mistakes.Add($"{file}:1: it cannot be read: {exception.Message}");
+                mistakes.Add($"{file}: it cannot be read: {exception.Message}");
             }
         }
     }
+
+    /// <summary>The file that a mesh's descriptor is from; null for one that is built in, or unknown.</summary>
+    public string? FileOf(string name) => _files.GetValueOrDefault(name);
 
     /// <exception cref="UnknownMeshException">There is no such mesh; the message lists those that there are.</exception>
     public MeshDescriptor Find(string name) =>
         All.FirstOrDefault(mesh => mesh.Name == name) ?? throw new UnknownMeshException(name, [.. All.Select(mesh => mesh.Name)]);
 
-    private static IEnumerable<(string File, Func<string> Read)> BuiltIn()
+    /// <summary>The text of a built-in descriptor; null when there is none of that name.</summary>
+    public static string? BuiltIn(string name)
     {
-        Assembly assembly = typeof(MeshCatalogue).Assembly;
-        return assembly.GetManifestResourceNames()
-            .Where(resource => resource.StartsWith(ResourcePrefix, StringComparison.Ordinal))
-            .Order(StringComparer.Ordinal)
-            .Select(resource => (resource, (Func<string>)(() =>
-            {
-                using StreamReader reader = new(assembly.GetManifestResourceStream(resource)!);
-                return reader.ReadToEnd();
-            })));
+        using Stream? resource = typeof(MeshCatalogue).Assembly.GetManifestResourceStream(ResourcePrefix + name + Extension);
+        if (resource is null)
+        {
+            return null;
+        }
+
+        using StreamReader reader = new(resource);
+        return reader.ReadToEnd();
     }
 
-    private static List<string> Files(IReadOnlyList<string> paths, List<string> mistakes)
+    /// <summary>The descriptor files that these paths are or contain.</summary>
+    /// <param name="mistakes">Receives a line for each path that cannot be read.</param>
+    public static IReadOnlyList<string> Files(IReadOnlyList<string> paths, List<string> mistakes)
     {
         List<string> files = [];
         foreach (string path in paths)
@@ -101,7 +121,7 @@ internal sealed class MeshCatalogue
             }
             catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or ArgumentException)
             {
-                mistakes.Add($"{path}:1: it cannot be read: {exception.Message}");
+                mistakes.Add($"{path}: it cannot be read: {exception.Message}");
             }
         }
 

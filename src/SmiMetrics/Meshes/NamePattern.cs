@@ -5,7 +5,8 @@ namespace SmiMetrics.Meshes;
 /// <summary>
 /// A text with placeholders, such as <c>{services}_{namespaces}_svc_{*}[-{hex}]</c>, that serves both ways: with names put in it
 /// becomes a regular expression for a matcher, and held against a label value it yields the names. A placeholder is the plural
-/// name of a kind, <c>namespaces</c>, <c>*</c> (anything) or <c>hex</c> (16 hexadecimal digits); square brackets enclose what may be missing.
+/// name of a kind, <c>namespaces</c>, <c>*</c> (anything), <c>port</c> (a port's number) or <c>hex</c> (16 hexadecimal digits); square
+/// brackets enclose what may be missing.
 /// </summary>
 internal sealed class NamePattern
 {
@@ -28,16 +29,21 @@ internal sealed class NamePattern
     /// <summary>The kinds whose names are in it, in the order of the text, each once.</summary>
     public IReadOnlyList<string> Kinds { get; }
 
+    /// <summary>Reads a pattern of objects' names.</summary>
     /// <exception cref="FormatException">With the reason.</exception>
-    public static NamePattern Parse(string text)
+    public static NamePattern Parse(string text) => Parse(text, KindNames.All);
+
+    /// <param name="kinds">What a placeholder may stand for, beside <c>*</c>, <c>port</c> and <c>hex</c>.</param>
+    /// <inheritdoc cref="Parse(string)"/>
+    public static NamePattern Parse(string text, IReadOnlyList<string> kinds)
     {
         int at = 0;
-        IReadOnlyList<Part> parts = ReadParts(text, ref at, optional: false);
+        IReadOnlyList<Part> parts = ReadParts(text, ref at, optional: false, kinds);
         RefuseNeighbours(parts, canStart: true);
         NamePattern pattern = new(text, parts);
         if (pattern.Kinds.Count == 0)
         {
-            throw new FormatException("it names nothing: it has no placeholder of a kind, such as {services}");
+            throw new FormatException("it names nothing: it has no placeholder of a name");
         }
 
         return pattern.Kinds.GroupBy(kind => kind).FirstOrDefault(kind => kind.Count() > 1) is { } twice
@@ -89,6 +95,13 @@ internal sealed class NamePattern
         return string.Concat(_parts.Select(part => part.Regex(known)));
     }
 
+    /// <summary>The matcher of a label for the values that hold these names, whatever the others.</summary>
+    /// <inheritdoc cref="ToRegex"/>
+    public Matcher ToMatcher(string label, IReadOnlyDictionary<string, string> known) =>
+        _parts is [Name only] && known.TryGetValue(only.Kind, out string? name)
+            ? new Matcher(label, MatchOperator.Equal, name)
+            : new Matcher(label, MatchOperator.Matches, ToRegex(known));
+
     public override string ToString() => _text;
 
     // All positions are followed at once, except that different names go different ways: so no assignment comes twice.
@@ -122,7 +135,7 @@ internal sealed class NamePattern
 
     private static bool[] Both(bool[] one, bool[] other) => [.. one.Zip(other, (left, right) => left && right)];
 
-    private static List<Part> ReadParts(string text, ref int at, bool optional)
+    private static List<Part> ReadParts(string text, ref int at, bool optional, IReadOnlyList<string> kinds)
     {
         List<Part> parts = [];
         while (at < text.Length)
@@ -139,12 +152,12 @@ internal sealed class NamePattern
             switch (text[at++])
             {
                 case '{':
-                    parts.Add(ReadPlaceholder(text, ref at, optional));
+                    parts.Add(ReadPlaceholder(text, ref at, optional, kinds));
                     break;
                 case '[' when optional:
                     throw new FormatException("there are brackets within brackets");
                 case '[':
-                    parts.Add(new Optional(ReadParts(text, ref at, optional: true)));
+                    parts.Add(new Optional(ReadParts(text, ref at, optional: true, kinds)));
                     break;
                 case ']' when optional && parts.Count > 0:
                     return parts;
@@ -158,7 +171,7 @@ internal sealed class NamePattern
         return optional ? throw new FormatException("'[' is not closed") : parts;
     }
 
-    private static Part ReadPlaceholder(string text, ref int at, bool optional)
+    private static Part ReadPlaceholder(string text, ref int at, bool optional, IReadOnlyList<string> kinds)
     {
         int close = text.IndexOf('}', at);
         if (close < 0)
@@ -171,9 +184,10 @@ internal sealed class NamePattern
         return name switch
         {
             "*" => new Anything(),
-            "hex" => new Hexadecimal(),
-            _ when !KindNames.All.Contains(name) => throw new FormatException(
-                $"{{{name}}} is no placeholder; there are {{*}}, {{hex}} and the kinds: {string.Join(", ", KindNames.All)}"),
+            "hex" => Digits.Hexadecimal,
+            "port" => Digits.Port,
+            _ when !kinds.Contains(name) => throw new FormatException(
+                $"{{{name}}} is no placeholder; there are {{*}}, {{port}}, {{hex}} and the names: {string.Join(", ", kinds)}"),
             _ when optional => throw new FormatException($"{{{name}}} is in brackets, but a name must not be missing"),
             _ => new Name(name),
         };
@@ -246,20 +260,24 @@ internal sealed class NamePattern
         public override string Regex(IReadOnlyDictionary<string, string> known) => ".*";
     }
 
-    private sealed record Hexadecimal : Part
+    /// <summary>A number of digits that no name is told by.</summary>
+    private sealed record Digits(int Least, int Most, Func<char, bool> IsDigit, string Expression) : Part
     {
-        private const int Digits = 16;
+        public static readonly Digits Hexadecimal = new(16, 16, char.IsAsciiHexDigitLower, "[0-9a-f]{16}");
+
+        public static readonly Digits Port = new(1, 5, char.IsAsciiDigit, "[0-9]{1,5}");
 
         public override bool[] After(string value, bool[] starts) =>
-            Positions(value, end => end >= Digits && starts[end - Digits] && IsAt(value, end - Digits));
+            Positions(value, end => Lengths.Any(length => end >= length && starts[end - length] && IsAt(value, end - length, length)));
 
         public override bool[] Before(string value, bool[] ends) =>
-            Positions(value, start => IsAt(value, start) && ends[start + Digits]);
+            Positions(value, start => Lengths.Any(length => IsAt(value, start, length) && ends[start + length]));
 
-        public override string Regex(IReadOnlyDictionary<string, string> known) => "[0-9a-f]{16}";
+        public override string Regex(IReadOnlyDictionary<string, string> known) => Expression;
 
-        private static bool IsAt(string value, int start) =>
-            start + Digits <= value.Length && value.Skip(start).Take(Digits).All(char.IsAsciiHexDigitLower);
+        private IEnumerable<int> Lengths => Enumerable.Range(Least, Most - Least + 1);
+
+        private bool IsAt(string value, int start, int length) => start + length <= value.Length && value.Skip(start).Take(length).All(IsDigit);
     }
 
     private sealed record Optional(IReadOnlyList<Part> Parts) : Part
@@ -279,7 +297,7 @@ internal sealed class NamePattern
     /// <summary>A name as Kubernetes allows it: namespaces and Services have DNS labels, everything else may have dots and be longer.</summary>
     private sealed record Name(string Kind) : Part
     {
-        private readonly bool _dots = Kind is not (KindNames.Namespaces or KindNames.Services);
+        private readonly bool _dots = Kind is not (KindNames.Namespaces or KindNames.Services or SplitNames.Apex or SplitNames.Backend);
 
         public override bool[] After(string value, bool[] starts)
         {

@@ -17,7 +17,7 @@ internal sealed record NamedSeries(
     public static IReadOnlyList<NamedSeries> Of(IReadOnlyList<MeshDescriptor> meshes) =>
     [
         .. meshes
-            .SelectMany(mesh => new[] { mesh.Server, mesh.Client }.OfType<MeshSide>().SelectMany(side => Uses(mesh, side)))
+            .SelectMany(mesh => mesh.Sides.SelectMany(side => Uses(mesh, side)).Concat(mesh.Splits.SelectMany(split => Uses(mesh, split))))
             .GroupBy(use => use.Series)
             .Select(uses => new NamedSeries(
                 uses.Key,
@@ -31,10 +31,21 @@ internal sealed record NamedSeries(
     {
         // The receiver's proxy prints the server's series, the sender's the client's.
         string? reporter = ReferenceEquals(side, mesh.Server) ? side.Destination.NamespaceLabel : side.Source?.NamespaceLabel;
-        string[] ends = [.. LabelsOf(side.Destination), .. side.Source is { } source ? LabelsOf(source) : []];
+        return Uses(mesh, side, mesh.Outcome, [.. side.Ends.SelectMany(end => end.Labels)], reporter);
+    }
+
+    private static IEnumerable<Use> Uses(MeshDescriptor mesh, SplitView split) =>
+        Uses(mesh, split.Series, split.Outcome, [.. split.Names.Select(name => name.Label)], reporter: null);
+
+    private static IEnumerable<Use> Uses(MeshDescriptor mesh, MeshSide side, Outcome outcome, string[] ends, string? reporter)
+    {
         IEnumerable<string> Labels(IEnumerable<Matcher> where) => [.. ends, .. where.Select(matcher => matcher.Label)];
 
-        yield return new Use(mesh.Name, side.Requests, [.. Labels(side.Where), .. mesh.Outcome.Labels], side.Where, reporter);
+        foreach (string requests in side.OtherNames.Prepend(side.Requests))
+        {
+            yield return new Use(mesh.Name, requests, [.. Labels(side.Where), .. outcome.Labels], side.Where, reporter);
+        }
+
         if (side.Failures is { } failures)
         {
             yield return new Use(mesh.Name, failures, Labels(side.Where), side.Where, reporter);
@@ -42,22 +53,9 @@ internal sealed record NamedSeries(
 
         if (side.Latency is { } latency)
         {
-            yield return new Use(mesh.Name, latency.Series + "_bucket", Labels(latency.Where), latency.Where, reporter);
+            string[] own = [.. new[] { latency.Destination, latency.Source }.OfType<Identity>().SelectMany(end => end.Labels)];
+            yield return new Use(mesh.Name, latency.Series + "_bucket", [.. Labels(latency.Where), .. own], latency.Where, reporter);
         }
-    }
-
-    private static IEnumerable<string> LabelsOf(Identity identity)
-    {
-        IEnumerable<string?> labels = identity.Means.Values.SelectMany(means => means switch
-        {
-            IdentityMeans.Label label => new[] { label.Name, label.NamespaceLabel },
-            IdentityMeans.KindAndName kindAndName => [kindAndName.KindLabel, kindAndName.NameLabel, kindAndName.NamespaceLabel],
-            IdentityMeans.NameOnly nameOnly => [nameOnly.NameLabel, nameOnly.NamespaceLabel],
-            IdentityMeans.Packed packed => [packed.LabelName],
-            IdentityMeans.ThroughPods => [],
-            _ => throw new ArgumentException($"no labels are known of {means}", nameof(identity)),
-        });
-        return labels.Append(identity.NamespaceLabel).OfType<string>();
     }
 
     private sealed record Use(string Mesh, string Series, IEnumerable<string> Labels, IReadOnlyList<Matcher> Where, string? NamespaceLabel);

@@ -66,3 +66,18 @@ internal static class KindNames
 
     public static bool IsNamespaced(string kind) => kind is not (Namespaces or Nodes);
 }
+
+/// <summary>What the names of a traffic split may be called in a pattern.</summary>
+internal static class SplitNames
+{
+    /// <summary>The Service whose traffic is split.</summary>
+    public const string Apex = "apex";
+
+    /// <summary>A Service that gets a share of it.</summary>
+    public const string Backend = "backend";
+
+    /// <summary>The split itself, a TrafficSplit or an HTTPRoute.</summary>
+    public const string Split = "trafficsplits";
+
+    public static readonly IReadOnlyList<string> All = [KindNames.Namespaces, Apex, Split, Backend];
+}

@@ -11,6 +11,9 @@ namespace SmiMetrics.Prometheus;
 /// </summary>
 internal static class PromQl
 {
+    /// <summary>Where <see cref="LabelsOf"/> says which label a row is about.</summary>
+    public const string FoundLabel = "label";
+
     private const string MetricName = "__name__";
 
     /// <summary><c>sum by (a,b) (increase(series{l="v"}[30s]))</c></summary>
@@ -43,6 +46,22 @@ internal static class PromQl
         StringBuilder text = new("topk(1, ");
         AppendSelector(text, series, matchers);
         return text.Append(')').ToString();
+    }
+
+    /// <summary>One row for each of the labels that any series has, under the name <see cref="FoundLabel"/>.</summary>
+    /// <param name="labels">One or more.</param>
+    public static string LabelsOf(string series, IReadOnlyList<Matcher> matchers, IReadOnlyList<string> labels)
+    {
+        StringBuilder text = new();
+        foreach (string label in labels)
+        {
+            AppendSelector(
+                text.Append(text.Length == 0 ? "" : " or ").Append("label_replace(count("), series, [.. matchers, new Matcher(label, MatchOperator.NotEqual, "")]);
+            AppendLiteral(text.Append("), \"").Append(FoundLabel).Append("\", "), label);
+            text.Append(", \"\", \"\")");
+        }
+
+        return text.ToString();
     }
 
     /// <summary>The raw samples of the series with these labels, <c>__name__</c> among them.</summary>

@@ -168,7 +168,8 @@ internal sealed partial class PrometheusClient : IDisposable
             OnOpened = args =>
             {
                 // Opens again after every rest while the failure lasts: that is no news.
-                Log.Resting(_logger, Interlocked.Exchange(ref failing, true) ? LogLevel.Debug : LogLevel.Warning, queryUri, args.BreakDuration.TotalSeconds);
+                LogLevel level = Interlocked.Exchange(ref failing, true) ? LogLevel.Debug : LogLevel.Warning;
+                Log.Resting(_logger, level, queryUri, args.BreakDuration.TotalSeconds, args.Outcome.Exception?.Message);
                 return ValueTask.CompletedTask;
             },
             OnClosed = _ =>
@@ -317,7 +318,8 @@ internal sealed partial class PrometheusClient : IDisposable
         long now = _timeProvider.GetUtcNow().UtcTicks;
         long quietUntil = Interlocked.Read(ref _quietUntil);
         bool loud = failure != UpstreamFailure.Resting && now >= quietUntil && Interlocked.CompareExchange(ref _quietUntil, now + QuietAfterWarning.Ticks, quietUntil) == quietUntil;
-        Log.Failed(_logger, loud ? LogLevel.Warning : LogLevel.Debug, failure, promQl, e);
+        Exception told = e is TimeoutRejectedException ? new TimeoutException(string.Create(CultureInfo.InvariantCulture, $"no answer within {_options.Timeout.TotalSeconds:0.###} s")) : e;
+        Log.Failed(_logger, loud ? LogLevel.Warning : LogLevel.Debug, failure, promQl, told);
     }
 
     /// <param name="AskedAt">A timestamp of the time provider.</param>
@@ -336,8 +338,8 @@ internal sealed partial class PrometheusClient : IDisposable
         [LoggerMessage(EventName = "QueryFailed", Message = "Prometheus did not answer ({Failure}) the query {Query}")]
         public static partial void Failed(ILogger logger, LogLevel level, UpstreamFailure failure, string query, Exception exception);
 
-        [LoggerMessage(EventName = "Resting", Message = "{Url} keeps failing: it is asked every {Seconds} s until it answers")]
-        public static partial void Resting(ILogger logger, LogLevel level, Uri url, double seconds);
+        [LoggerMessage(EventName = "Resting", Message = "{Url} keeps failing: it is asked every {Seconds} s until it answers ({Reason})")]
+        public static partial void Resting(ILogger logger, LogLevel level, Uri url, double seconds, string? reason);
 
         [LoggerMessage(LogLevel.Information, "{Url} answers again")]
         public static partial void Recovered(ILogger logger, Uri url);

@@ -1,3 +1,4 @@
+using System.Collections.Frozen;
 using SmiMetrics.Meshes;
 using SmiMetrics.Traffic;
 
@@ -90,7 +91,7 @@ internal sealed partial class PrometheusTrafficSource : ITrafficSource
             PromQl.AnySeries(series, matchers), now, static () => new SampledSeriesList("vector"), cancellationToken);
         if (found.Series.Count == 0)
         {
-            return new SeriesProbe(Exists: false, ScrapeInterval: null);
+            return SeriesProbe.None;
         }
 
         IReadOnlyDictionary<string, string> labels = found.Series[0].Labels;
@@ -98,7 +99,26 @@ internal sealed partial class PrometheusTrafficSource : ITrafficSource
             PromQl.Samples(labels, ProbeWindow), now, static () => new SampledSeriesList("matrix"), cancellationToken);
         // A series with these labels and further ones matches as well.
         SampledSeries? same = samples.Series.FirstOrDefault(candidate => candidate.Labels.Count == labels.Count);
-        return new SeriesProbe(Exists: true, same is null ? null : MedianInterval(same.Timestamps));
+        return new SeriesProbe(
+            Exists: true,
+            same is null ? null : MedianInterval(same.Timestamps),
+            same?.Timestamps is [.., var newest and >= 0 and < uint.MaxValue] ? DateTimeOffset.UnixEpoch.AddSeconds(newest) : null);
+    }
+
+    public async Task<IReadOnlySet<string>> FindLabelsAsync(
+        string series, IReadOnlyList<Matcher> matchers, IReadOnlyList<string> labels, CancellationToken cancellationToken)
+    {
+        if (labels.Count == 0)
+        {
+            return FrozenSet<string>.Empty;
+        }
+
+        IncreaseRows found = await _client.QueryAsync(
+            PromQl.LabelsOf(series, matchers, labels),
+            WholeSeconds(_timeProvider.GetUtcNow()),
+            static () => new IncreaseRows([PromQl.FoundLabel]),
+            cancellationToken);
+        return found.Rows.Select(row => row.Labels[0]).ToHashSet();
     }
 
     private static DateTimeOffset WholeSeconds(DateTimeOffset time) => DateTimeOffset.FromUnixTimeSeconds(time.ToUnixTimeSeconds());

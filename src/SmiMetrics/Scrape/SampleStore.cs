@@ -18,9 +18,10 @@ internal sealed class SampleStore(SeriesSelection selection, TimeSpan retention,
     private readonly Dictionary<ScrapeTarget, TargetSeries> _gone = [];
     private StoredTarget[]? _snapshot = [];
     private volatile bool _complete;
+    private volatile SeriesSelection _selection = selection;
 
     /// <summary>Which series are kept.</summary>
-    public SeriesSelection Selection { get; } = selection;
+    public SeriesSelection Selection => _selection;
 
     /// <summary>
     /// Whether the targets have been looked for at all. What is opened before is known for as long as its pod runs, for all that we can tell;
@@ -40,6 +41,28 @@ internal sealed class SampleStore(SeriesSelection selection, TimeSpan retention,
             {
                 return _snapshot ??= [.. _targets.Values];
             }
+        }
+    }
+
+    /// <summary>
+    /// Keeps other series from now on. If they are not the same as before, nothing that is held can be asked for any more: the targets must
+    /// be closed and opened again.
+    /// </summary>
+    /// <returns>Whether it is so.</returns>
+    public bool Select(SeriesSelection selection)
+    {
+        lock (_lock)
+        {
+            if (selection.IsSameAs(_selection))
+            {
+                return false;
+            }
+
+            _selection = selection;
+            _gone.Clear();
+            // As at the start: until all have been opened again nothing can be answered, and then their samples reach back only so far.
+            _complete = false;
+            return true;
         }
     }
 
@@ -68,7 +91,14 @@ internal sealed class SampleStore(SeriesSelection selection, TimeSpan retention,
         {
             _snapshot = null;
             _targets[series] = _targets[series] with { GoneSince = clock.GetUtcNow() };
-            _gone[series.Target] = series;
+            if (series.Selection == _selection)
+            {
+                _gone[series.Target] = series;
+            }
+            else
+            {
+                _targets.Remove(series);
+            }
         }
     }
 

@@ -62,21 +62,25 @@ internal sealed class ScrapeTrafficSource : ITrafficSource, IDisposable
 
     public Task<SeriesProbe> ProbeAsync(string series, IReadOnlyList<Matcher> matchers, CancellationToken cancellationToken)
     {
-        StoredTarget[] targets = [.. _store.Targets.Where(target => target.GoneSince is null)];
-        bool nothingYet = targets.Length > 0 && targets.All(target => target.Series.State.Newest is null && target.Series.LastError is null);
-        if (!_store.Complete || nothingYet)
-        {
-            throw new SourceUnavailableException("the server is starting: it has not scraped any proxy yet", null);
-        }
+        StoredTarget[] targets = [.. Recent()];
+        IncreaseSum recent = Recently(series, matchers);
+        long? newest = targets.Where(target => recent.Add(target.Series.State)).Max(target => target.Series.State.Newest?.Time);
+        return Task.FromResult(newest is { } time
+            ? new SeriesProbe(Exists: true, _options.Interval, DateTimeOffset.FromUnixTimeMilliseconds(time))
+            : SeriesProbe.None);
+    }
 
-        if (Named(series) is not { } named)
-        {
-            return Task.FromResult(new SeriesProbe(Exists: false, null));
-        }
-
-        IncreaseSum recent = new(new IncreaseQuery(series, matchers, [], Lookback), named, _clock.GetUtcNow().ToUnixTimeMilliseconds());
-        bool exists = targets.Any(target => target.Series.LastError is null && recent.Add(target.Series.State));
-        return Task.FromResult(new SeriesProbe(exists, exists ? _options.Interval : null));
+    public Task<IReadOnlySet<string>> FindLabelsAsync(
+        string series, IReadOnlyList<Matcher> matchers, IReadOnlyList<string> labels, CancellationToken cancellationToken)
+    {
+        StoredTarget[] targets = [.. Recent()];
+        return Task.FromResult<IReadOnlySet<string>>(labels
+            .Where(label =>
+            {
+                IncreaseSum recent = Recently(series, [.. matchers, new Matcher(label, MatchOperator.NotEqual, "")]);
+                return Array.Exists(targets, target => recent.Add(target.Series.State));
+            })
+            .ToHashSet());
     }
 
     public void Dispose() => _processors.Dispose();
@@ -96,7 +100,7 @@ internal sealed class ScrapeTrafficSource : ITrafficSource, IDisposable
 
     private IncreaseAnswer Answer(IncreaseQuery query, DateTimeOffset instant)
     {
-        NamedSeries series = Named(query.Series) ?? throw new InvalidOperationException($"{query.Series} is not kept: no descriptor names it");
+        NamedSeries series = Kept(query.Series, query.Matchers.Select(matcher => matcher.Label).Concat(query.By));
         if (!_store.Complete)
         {
             throw new SourceUnavailableException("the server is starting: it has not looked for proxies yet", null);
@@ -117,5 +121,26 @@ internal sealed class ScrapeTrafficSource : ITrafficSource, IDisposable
         return new IncreaseAnswer(sum.Rows, instant, completeness.Warnings(), StaleBecause: null);
     }
 
-    private NamedSeries? Named(string series) => _store.Selection.Series.FirstOrDefault(named => named.Name == series);
+    /// <summary>The targets that are scraped, and could be.</summary>
+    /// <exception cref="SourceUnavailableException">None has been scraped yet.</exception>
+    private IEnumerable<StoredTarget> Recent()
+    {
+        StoredTarget[] targets = [.. _store.Targets.Where(target => target.GoneSince is null)];
+        bool nothingYet = targets.Length > 0 && targets.All(target => target.Series.State.Newest is null && target.Series.LastError is null);
+        return _store.Complete && !nothingYet
+            ? targets.Where(target => target.Series.LastError is null)
+            : throw new SourceUnavailableException("the server is starting: it has not scraped any proxy yet", null);
+    }
+
+    /// <summary>Adds up what series have had samples of late.</summary>
+    private IncreaseSum Recently(string series, IReadOnlyList<Matcher> matchers) => new(
+        new IncreaseQuery(series, matchers, [], Lookback),
+        Kept(series, matchers.Select(matcher => matcher.Label)),
+        _clock.GetUtcNow().ToUnixTimeMilliseconds());
+
+    /// <exception cref="SourceUnavailableException">Right after a descriptor has changed questions may come before the samples.</exception>
+    private NamedSeries Kept(string series, IEnumerable<string> labels) =>
+        _store.Selection.Series.FirstOrDefault(named => named.Name == series) is { } kept && labels.All(label => label == "le" || kept.Labels.Contains(label))
+            ? kept
+            : throw new SourceUnavailableException("the meshes' descriptors have changed: what they name is not scraped yet", null);
 }

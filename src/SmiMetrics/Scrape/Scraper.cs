@@ -13,7 +13,7 @@ internal sealed partial class Scraper : BackgroundService
 
     private readonly Cluster _cluster;
     private readonly ScrapeOptions _options;
-    private readonly IReadOnlyList<MeshDescriptor> _meshes;
+    private readonly ConfiguredMeshes _meshes;
     private readonly IReadOnlyList<ScrapeTarget> _named;
     private readonly SampleStore _store;
     private readonly PageClient _client;
@@ -34,7 +34,7 @@ internal sealed partial class Scraper : BackgroundService
     /// <param name="logger">Learns when a target begins to fail, and when it is back.</param>
     public Scraper(
         Cluster cluster,
-        IReadOnlyList<MeshDescriptor> meshes,
+        ConfiguredMeshes meshes,
         ScrapeOptions options,
         SampleStore store,
         PageClient client,
@@ -64,6 +64,7 @@ internal sealed partial class Scraper : BackgroundService
 
         using PeriodicTimer timer = new(LookPeriod, _timeProvider);
         ClusterSnapshot? seen = null;
+        IReadOnlyList<MeshDescriptor> meshes = _meshes.Current;
         try
         {
             do
@@ -71,9 +72,20 @@ internal sealed partial class Scraper : BackgroundService
                 // Asked first: if it is so, the snapshot read afterwards is whole.
                 bool synced = _cluster.Synced;
                 ClusterSnapshot snapshot = _cluster.Snapshot;
+                if (!ReferenceEquals(_meshes.Current, meshes))
+                {
+                    meshes = _meshes.Current;
+                    seen = null;
+                    if (_store.Select(new SeriesSelection(meshes)))
+                    {
+                        // What was not kept is not there to be asked for: every target begins anew, with the series that are wanted now.
+                        await KeepAsync([]);
+                    }
+                }
+
                 if (!ReferenceEquals(snapshot, seen))
                 {
-                    Follow(snapshot);
+                    Follow(snapshot, meshes);
                     seen = snapshot;
                 }
 
@@ -94,12 +106,12 @@ internal sealed partial class Scraper : BackgroundService
         await KeepAsync([]);
     }
 
-    private void Follow(ClusterSnapshot snapshot)
+    private void Follow(ClusterSnapshot snapshot, IReadOnlyList<MeshDescriptor> meshes)
     {
         HashSet<ScrapeTarget> targets;
         try
         {
-            targets = [.. TargetDiscovery.Find(snapshot, _meshes, _named)];
+            targets = [.. TargetDiscovery.Find(snapshot, meshes, _named)];
         }
         catch (Exception e)
         {

@@ -19,8 +19,25 @@ internal sealed class SeriesSelection
 
     public IReadOnlyList<NamedSeries> Series { get; }
 
+    /// <summary>Whether the same series are kept with the same labels.</summary>
+    public bool IsSameAs(SeriesSelection other) => Series.SequenceEqual(other.Series, Kept.Instance);
+
     /// <returns>Null for a series that no descriptor names.</returns>
     public NamedSeries? Find(ReadOnlySpan<byte> name) => _byName.TryGetValue(name, out NamedSeries? series) ? series : null;
+
+    private sealed class Kept : IEqualityComparer<NamedSeries>
+    {
+        public static readonly Kept Instance = new();
+
+        public bool Equals(NamedSeries? x, NamedSeries? y) =>
+            x!.Name == y!.Name
+            && x.Labels.SequenceEqual(y.Labels)
+            && x.Meshes.SetEquals(y.Meshes)
+            && x.Where.Count == y.Where.Count
+            && x.Where.Zip(y.Where).All(pair => pair.First.SequenceEqual(pair.Second));
+
+        public int GetHashCode([DisallowNull] NamedSeries obj) => obj.Name.GetHashCode();
+    }
 
     private sealed class ByteComparer : IEqualityComparer<byte[]>, IAlternateEqualityComparer<ReadOnlySpan<byte>, byte[]>
     {

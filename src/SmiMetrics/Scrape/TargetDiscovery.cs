@@ -3,6 +3,7 @@ using System.Net;
 using System.Net.Sockets;
 using SmiMetrics.Kubernetes;
 using SmiMetrics.Meshes;
+using SmiMetrics.Traffic;
 
 namespace SmiMetrics.Scrape;
 
@@ -12,8 +13,6 @@ namespace SmiMetrics.Scrape;
 /// </summary>
 internal static class TargetDiscovery
 {
-    private const string Running = "Running";
-
     /// <summary>
     /// The targets, each URL once. A page that several meshes' endpoints lead to (two descriptors of one proxy) belongs to all of
     /// them and has the labels of all, a label's value from the first that has it. A page that the operator named has the operator's alone.
@@ -33,7 +32,7 @@ internal static class TargetDiscovery
         foreach (Pod pod in cluster.List(ResourceKind.Pod, @namespace: null).Cast<Pod>())
         {
             // An address that is none would be the name of any host.
-            if (pod.Phase != Running || !IPAddress.TryParse(pod.Ip, out IPAddress? address))
+            if (pod.Phase != Pod.Running || !IPAddress.TryParse(pod.Ip, out IPAddress? address))
             {
                 continue;
             }
@@ -69,35 +68,29 @@ internal static class TargetDiscovery
     /// <summary>Null when the pod is no target of this endpoint.</summary>
     private static int? PortOf(Pod pod, ProxyEndpoint endpoint)
     {
-        foreach ((string key, string value) in endpoint.PodLabels)
+        if (!ProxyPods.Has(pod, endpoint))
         {
-            if (!pod.Labels.TryGetValue(key, out string? found) || found != value)
-            {
-                return null;
-            }
+            return null;
         }
 
-        bool present = endpoint.Container is null;
-        int? named = null;
-        foreach (PodContainer container in pod.Containers.List)
+        // A number need not be declared: containers may listen on ports that their pod says nothing of.
+        if (int.TryParse(endpoint.Port, NumberStyles.None, CultureInfo.InvariantCulture, out int number))
         {
-            if (endpoint.Container is not null && container.Name != endpoint.Container)
-            {
-                continue;
-            }
+            return number;
+        }
 
-            present = true;
+        foreach (PodContainer container in pod.Containers.List.Where(container => endpoint.Container is null || container.Name == endpoint.Container))
+        {
             foreach (ContainerPort port in container.Ports)
             {
                 if (port.Name == endpoint.Port)
                 {
-                    named ??= port.Number;
+                    return port.Number;
                 }
             }
         }
 
-        // A number need not be declared: containers may listen on ports that their pod says nothing of.
-        return !present ? null : int.TryParse(endpoint.Port, NumberStyles.None, CultureInfo.InvariantCulture, out int number) ? number : named;
+        return null;
     }
 
     private static Uri? UrlOf(IPAddress address, int port, string path)

@@ -28,6 +28,9 @@ internal sealed class TargetSeries(ScrapeTarget target, SeriesSelection selectio
 
     public ScrapeTarget Target { get; } = target;
 
+    /// <summary>Which series are kept.</summary>
+    public SeriesSelection Selection => selection;
+
     /// <summary>What the last scrape failed with, in words for people; null when it succeeded, or there was none.</summary>
     public string? LastError => _lastError;
 

@@ -39,6 +39,44 @@ internal sealed class Histogram
         _length++;
     }
 
+    /// <summary>
+    /// Adds the observations of another histogram, whose bounds may be others. Where one has a bound that the other lacks, the other's
+    /// observations are taken to be spread evenly within their bucket, as <see cref="Quantile"/> takes them to be.
+    /// </summary>
+    /// <param name="scale">What the other's unit is in this one's.</param>
+    public void Merge(Histogram other, double scale)
+    {
+        Histogram added = new();
+        for (int i = 0; i < other._length; i++)
+        {
+            added.Add(other._bounds[i] * scale, other._counts[i]);
+        }
+
+        double[] bounds = [.. _bounds.AsSpan(0, _length).ToArray().Union(added._bounds.AsSpan(0, added._length).ToArray()).Order()];
+        double[] counts = [.. bounds.Select(bound => CountBelow(bound) + added.CountBelow(bound))];
+        (_bounds, _counts, _length) = (bounds, counts, bounds.Length);
+    }
+
+    /// <summary>How many observations are not above a value, as far as the buckets tell.</summary>
+    private double CountBelow(double value)
+    {
+        int above = _bounds.AsSpan(0, _length).BinarySearch(value);
+        if (above >= 0)
+        {
+            return _counts[above];
+        }
+
+        above = ~above;
+        double below = above == 0 ? 0 : _counts[above - 1];
+        if (above == _length || double.IsPositiveInfinity(_bounds[above]))
+        {
+            return below;
+        }
+
+        double start = above == 0 ? Math.Min(0, _bounds[0]) : _bounds[above - 1];
+        return value <= start ? below : below + ((_counts[above] - below) * ((value - start) / (_bounds[above] - start)));
+    }
+
     /// <summary>The <paramref name="q"/>-quantile (0 to 1) in the histogram's own unit, interpolated within its bucket.</summary>
     /// <returns>Null where Prometheus answers NaN: no observation, no +Inf bucket, or nothing but a +Inf bucket.</returns>
     public double? Quantile(double q)

@@ -49,7 +49,11 @@ internal sealed record IncreaseAnswer(IReadOnlyList<IncreaseRow> Rows, DateTimeO
 /// <summary>What a source knows about a series.</summary>
 /// <param name="Exists">Whether any such series has a sample now.</param>
 /// <param name="ScrapeInterval">The time between its samples, as measured; null when it cannot be told (yet).</param>
-internal sealed record SeriesProbe(bool Exists, TimeSpan? ScrapeInterval);
+/// <param name="Newest">When it had its newest sample; null when that is not known.</param>
+internal sealed record SeriesProbe(bool Exists, TimeSpan? ScrapeInterval, DateTimeOffset? Newest = null)
+{
+    public static readonly SeriesProbe None = new(Exists: false, ScrapeInterval: null);
+}
 
 /// <summary>Where counters come from: Prometheus, or our own scraper.</summary>
 internal interface ITrafficSource
@@ -67,6 +71,11 @@ internal interface ITrafficSource
     /// <summary>Looks at one of the series that match, to tell whether the mesh is there and how often it is scraped.</summary>
     /// <exception cref="SourceUnavailableException">The source does not answer.</exception>
     Task<SeriesProbe> ProbeAsync(string series, IReadOnlyList<Matcher> matchers, CancellationToken cancellationToken);
+
+    /// <summary>Tells which of these labels any of the series that match has now.</summary>
+    /// <exception cref="SourceUnavailableException">The source does not answer.</exception>
+    Task<IReadOnlySet<string>> FindLabelsAsync(
+        string series, IReadOnlyList<Matcher> matchers, IReadOnlyList<string> labels, CancellationToken cancellationToken);
 }
 
 /// <summary>

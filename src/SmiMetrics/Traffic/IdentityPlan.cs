@@ -13,6 +13,9 @@ internal sealed record ObjectScope(IReadOnlyList<ResourceKind> Kinds, string? Na
         new([reference.Kind], reference.Kind.Namespaced ? reference.Namespace : null, reference.Name);
 
     public static ObjectScope Any(params IReadOnlyList<ResourceKind> kinds) => new(kinds, null, null);
+
+    /// <summary>Whether an object counts under its owner, which is of one of these kinds: the Jobs of a CronJob.</summary>
+    public bool Owns(ClusterObject item) => Kinds.Any(owner => owner.Kind == item.Owner?.Kind);
 }
 
 /// <summary>An object that a row counts for.</summary>
@@ -31,15 +34,21 @@ internal sealed class IdentityPlan
     /// </summary>
     private const int MostPodsInMatcher = 100;
 
+    /// <summary>Why nothing is told of an object whose name alone a mesh gives.</summary>
+    public const string NotTheOnlyName = "the mesh names it without its namespace, and that name is not the only one of its kind in the cluster";
+
     private readonly List<Matcher> _matchers = [];
     private readonly List<string> _labels = [];
     private readonly List<Recognizer> _recognizers = [];
     private readonly IReadOnlySet<string> _unknown;
     private readonly ObjectScope _scope;
+    private readonly ClusterSnapshot _snapshot;
+    private Func<ObjectRef, string?>? _notTold;
 
-    private IdentityPlan(ObjectScope scope, IReadOnlySet<string> unknown)
+    private IdentityPlan(ObjectScope scope, ClusterSnapshot snapshot, IReadOnlySet<string> unknown)
     {
         _scope = scope;
+        _snapshot = snapshot;
         _unknown = unknown;
     }
 
@@ -52,10 +61,13 @@ internal sealed class IdentityPlan
     /// <summary>True when the cluster already says that no series can be in the scope: there is nothing to ask.</summary>
     public bool Empty { get; private set; }
 
+    /// <summary>Why the traffic of this object is not told, though that of others of its kind is; null where it is.</summary>
+    public string? NotTold(ObjectRef reference) => _notTold?.Invoke(reference);
+
     /// <returns>Null when these labels cannot tell any of the kinds.</returns>
     public static IdentityPlan? Create(Identity identity, ObjectScope scope, ClusterSnapshot snapshot, IReadOnlySet<string> unknown)
     {
-        IdentityPlan plan = new(scope, unknown);
+        IdentityPlan plan = new(scope, snapshot, unknown);
         // Kinds that share their means share a recognizer. Labels differ from kind to kind, but rank as one: a row names one of them.
         foreach (IGrouping<object, (ResourceKind Kind, IdentityMeans Means)> group in Tellable(identity, scope, snapshot)
             .GroupBy(pair => pair.Means is IdentityMeans.Label ? typeof(IdentityMeans.Label) : (object)pair.Means))
@@ -83,8 +95,22 @@ internal sealed class IdentityPlan
             recognizer.Recognize(row, found);
             if (found.Count > 0)
             {
+                GiveToOwners(found);
                 found.RemoveAll(attribution => !InScope(attribution.Object));
                 return;
+            }
+        }
+    }
+
+    /// <summary>Among several kinds what one of them owns counts under its owner: a mesh may name the Job of a CronJob (OSM).</summary>
+    private void GiveToOwners(List<Attribution> found)
+    {
+        for (int i = 0; _scope.Kinds.Count > 1 && i < found.Count; i++)
+        {
+            ObjectRef named = found[i].Object;
+            if (_snapshot.Find(named) is { Owner: { } owner } item && _scope.Owns(item))
+            {
+                found[i] = found[i] with { Object = new ObjectRef(ResourceKind.FromKind(owner.Kind)!, named.Namespace, owner.Name) };
             }
         }
     }
@@ -94,13 +120,23 @@ internal sealed class IdentityPlan
         foreach (ResourceKind kind in scope.Kinds)
         {
             IdentityMeans? means = identity.Means.GetValueOrDefault(kind.Resource);
-            bool needsCluster = means is IdentityMeans.ThroughPods or IdentityMeans.NameOnly;
-            if (means is not null && (snapshot.HasCluster || !needsCluster))
+            bool needsCluster = means is IdentityMeans.ThroughPods or IdentityMeans.NameOnly or IdentityMeans.UniqueName;
+            if (means is not null && (snapshot.HasCluster || !needsCluster) && IsWorthwhile(kind, means, scope, snapshot))
             {
                 yield return (kind, means);
             }
         }
     }
+
+    /// <summary>
+    /// Among other workloads only a ReplicaSet that none of them owns counts as itself (a bare one, or an Argo Rollout's). Where there is
+    /// none, nobody shall have to group by pods for it.
+    /// </summary>
+    private static bool IsWorthwhile(ResourceKind kind, IdentityMeans means, ObjectScope scope, ClusterSnapshot snapshot) =>
+        kind != ResourceKind.ReplicaSet
+        || scope.Kinds.Count == 1
+        || means is not IdentityMeans.ThroughPods
+        || snapshot.List(kind, scope.Namespace).Any(item => !scope.Owns(item));
 
     private void Add(List<(ResourceKind Kind, IdentityMeans Means)> group, Identity identity, ClusterSnapshot snapshot)
     {
@@ -125,6 +161,10 @@ internal sealed class IdentityPlan
 
             case IdentityMeans.Packed means:
                 AddPacked(kinds, means, identity, snapshot);
+                break;
+
+            case IdentityMeans.UniqueName means:
+                AddUniqueName(kinds, means, snapshot);
                 break;
 
             case IdentityMeans.ThroughPods:
@@ -201,17 +241,26 @@ internal sealed class IdentityPlan
         int @namespace = Group(means.NamespaceLabel);
         int name = Group(means.NameLabel);
         List<Matcher> matchers = NamespaceMatchers(means.NamespaceLabel, identity);
-        matchers.Add(NameMatcher(means.NameLabel, identity));
+        if (!means.ElseThroughPods)
+        {
+            matchers.Add(NameMatcher(means.NameLabel, identity));
+        }
+        else if (_scope.Name is { } sought)
+        {
+            matchers.Add(OneOf(means.NameLabel, [identity.Encode(sought), ""]));
+        }
+
         int podNamespace = -1;
         int pod = -1;
         if (identity.Means.GetValueOrDefault(ResourceKind.Pod.Resource) is IdentityMeans.Label { NamespaceLabel: { } podNamespaceLabel } byPod
-            && SharesNames(kinds, snapshot, identity, Named))
+            && (means.ElseThroughPods || SharesNames(kinds, snapshot, identity, Named)))
         {
             podNamespace = Group(podNamespaceLabel);
             pod = Group(byPod.Name);
         }
 
-        if (_scope is { Name: { } wanted, Namespace: { } home }
+        if (!means.ElseThroughPods
+            && _scope is { Name: { } wanted, Namespace: { } home }
             && !Array.Exists(Named(identity.Encode(home), identity.Encode(wanted)), InScope))
         {
             Empty = true;
@@ -221,6 +270,13 @@ internal sealed class IdentityPlan
         {
             string named = row[name];
             string within = row[@namespace];
+            if (named.Length == 0 && means.ElseThroughPods)
+            {
+                ObjectKey itself = new(row[podNamespace], row[pod]);
+                found.AddRange(kinds.SelectMany(kind => snapshot.ForPod(itself, kind)).Take(1).Select(owner => new Attribution(owner, null)));
+                return;
+            }
+
             if (!Known(named) || !Known(within))
             {
                 return;
@@ -256,17 +312,18 @@ internal sealed class IdentityPlan
     private static bool IsRunOfCronJob(ClusterObject found) => found.Owner?.Kind == ResourceKind.CronJob.Kind;
 
     /// <summary>
-    /// A packed name can often be split in several ways, because separators occur in names too; the reading whose object exists is
-    /// meant. Where several exist the row is theirs together, with a reservation, unless they lie in different namespaces: then it is
-    /// nobody's, since no namespace may be shown another's traffic. An object that the cluster does not have counts only if the name
-    /// allows no other reading.
+    /// A packed name can often be split in several ways, because separators occur in names too; the reading whose objects exist, all that are
+    /// in it, is meant. Where several exist the row is theirs together, with a reservation, unless they lie in different namespaces: then it
+    /// is nobody's, since no namespace may be shown another's traffic. A reading of what the cluster does not have counts only if the name
+    /// allows no other.
     /// </summary>
     private void AddPacked(ResourceKind[] kinds, IdentityMeans.Packed means, Identity identity, ClusterSnapshot snapshot)
     {
         int label = Group(means.LabelName);
-        bool packsNamespace = means.Pattern.Kinds.Contains(ResourceKind.Namespace.Resource);
+        bool packsNamespace = means.Kinds.Contains(ResourceKind.Namespace.Resource);
         string? namespaceLabel = packsNamespace ? null : identity.NamespaceLabel;
         int @namespace = namespaceLabel is null ? -1 : Group(namespaceLabel);
+        ResourceKind[] packed = [.. means.Kinds.Select(kind => ResourceKind.FromResource(kind)!)];
         Dictionary<string, string> known = [];
         if (packsNamespace && _scope.Namespace is { } within)
         {
@@ -279,31 +336,65 @@ internal sealed class IdentityPlan
         }
 
         List<Matcher> matchers = NamespaceMatchers(namespaceLabel, identity);
-        matchers.Add(new(means.LabelName, MatchOperator.Matches, means.Pattern.ToRegex(known)));
+        matchers.Add(new(means.LabelName, MatchOperator.Matches, string.Join('|', means.Patterns.Select(pattern => pattern.ToRegex(known)))));
+        HashSet<ObjectRef> refused = [];
+        _notTold = reference => refused.Contains(reference) ? "the mesh writes its name as it writes another's of another namespace" : null;
         _recognizers.Add(new Recognizer(matchers, (row, found) =>
         {
-            HashSet<ObjectRef> readings = [];
-            foreach (IReadOnlyDictionary<string, string> names in means.Pattern.Match(row[label]))
+            HashSet<Reading> readings = [];
+            foreach (IReadOnlyDictionary<string, string> names in means.Patterns.SelectMany(pattern => pattern.Match(row[label])))
             {
                 string home = @namespace >= 0 ? row[@namespace] : names.GetValueOrDefault(ResourceKind.Namespace.Resource, "");
-                foreach (ResourceKind kind in kinds)
+                if (!names.Values.All(Known) || (home.Length == 0 && Array.Exists(packed, kind => kind.Namespaced)))
                 {
-                    if (names.TryGetValue(kind.Resource, out string? named) && Known(named) && (!kind.Namespaced || Known(home)))
-                    {
-                        readings.Add(new(kind, kind.Namespaced ? home : "", named));
-                    }
+                    continue;
+                }
+
+                ObjectRef Of(ResourceKind kind) => new(kind, kind.Namespaced ? home : "", names[kind.Resource]);
+                bool exists = Array.TrueForAll(packed, kind => snapshot.Knew(Of(kind)));
+                foreach (ResourceKind kind in kinds.Where(kind => names.ContainsKey(kind.Resource)))
+                {
+                    readings.Add(new Reading(Of(kind), home, exists));
                 }
             }
 
-            ObjectRef[] existing = [.. readings.Where(snapshot.Contains)];
-            ObjectRef[] meant = existing.Length > 0 ? existing : readings.Count == 1 ? [.. readings] : [];
-            if (meant.Select(reading => reading.Namespace).Distinct().Count() > 1)
+            Reading[] existing = [.. readings.Where(reading => reading.Exists)];
+            Reading[] meant = existing.Length > 0 ? existing : readings.Count == 1 ? [.. readings] : [];
+            if (meant.Select(reading => reading.Home).Distinct().Count() > 1)
             {
+                refused.UnionWith(meant.Select(reading => reading.Object));
                 return;
             }
 
-            string? reservation = meant.Length > 1 ? $"the mesh writes {string.Join(" and ", meant)} alike: these are the numbers of all" : null;
-            found.AddRange(meant.Select(reading => new Attribution(reading, reservation)));
+            ObjectRef[] objects = [.. meant.Select(reading => reading.Object).Distinct()];
+            string? reservation = objects.Length > 1 ? $"the mesh writes {string.Join(" and ", objects)} alike: these are the numbers of all" : null;
+            found.AddRange(objects.Select(read => new Attribution(read, reservation)));
+        }));
+    }
+
+    /// <summary>
+    /// A name that says no namespace is its object's only while no other namespace has one of that name: else one tenant could read
+    /// another's traffic by calling something of its own the same.
+    /// </summary>
+    private void AddUniqueName(ResourceKind[] kinds, IdentityMeans.UniqueName means, ClusterSnapshot snapshot)
+    {
+        ObjectRef? Only(string name)
+        {
+            ObjectRef[] named = [.. kinds.SelectMany(kind => snapshot.Named(kind, name).Select(key => new ObjectRef(kind, key)))];
+            return named is [var only] ? only : null;
+        }
+
+        int label = Group(means.LabelName);
+        _notTold = reference => kinds.Contains(reference.Kind) && Only(reference.Name) != reference
+            ? NotTheOnlyName
+            : null;
+        Empty |= _scope is { Name: { } wanted } && (Only(wanted) is not { } single || !InScope(single));
+        _recognizers.Add(new Recognizer([NameMatcher(means.LabelName, Identity.None)], (row, found) =>
+        {
+            if (Known(row[label]) && Only(row[label]) is { } only)
+            {
+                found.Add(new(only, null));
+            }
         }));
     }
 
@@ -405,6 +496,11 @@ internal sealed class IdentityPlan
 
         return at;
     }
+
+    /// <summary>An object that a packed name may mean.</summary>
+    /// <param name="Home">The namespace that the reading is about.</param>
+    /// <param name="Exists">Whether the cluster has all objects of the reading, of which this is one, or had them moments ago.</param>
+    private readonly record struct Reading(ObjectRef Object, string Home, bool Exists);
 
     private delegate void Decoder(string @namespace, string name, List<Attribution> found);
 

@@ -60,5 +60,8 @@ internal sealed record TrafficItem(
     DateTimeOffset Timestamp,
     TimeSpan Window)
 {
+    /// <summary>Of a traffic split: the backend whose share this is. Null for all else.</summary>
+    public SplitBackend? Backend { get; init; }
+
     public double Requests => Success + Failure;
 }

@@ -1,19 +1,20 @@
-namespace SmiMetrics.Auth;
+namespace SmiMetrics.Transport;
 
 /// <summary>
-/// Something that is read from files and read again every minute. Comparing contents, rather than watching for events, also sees the
+/// Something that is read from files and read again every now and then. Comparing contents, rather than watching for events, also sees the
 /// swapped symbolic links of a mounted Secret.
 /// </summary>
-internal abstract class PolledFiles(TimeProvider time) : BackgroundService
+internal abstract class PolledFiles(TimeProvider time, TimeSpan period) : BackgroundService
 {
-    private static readonly TimeSpan Period = TimeSpan.FromMinutes(1);
+    /// <summary>For what changes once in months, and takes its own time to reach a pod.</summary>
+    protected static readonly TimeSpan EveryMinute = TimeSpan.FromMinutes(1);
 
     /// <summary>Looks at the files now. Throws nothing: what does not load leaves what is in use, and is logged.</summary>
     public abstract void Refresh();
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        using PeriodicTimer timer = new(Period, time);
+        using PeriodicTimer timer = new(period, time);
         try
         {
             while (await timer.WaitForNextTickAsync(stoppingToken))

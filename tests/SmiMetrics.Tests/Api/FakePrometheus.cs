@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Net;
 using System.Text;
 using System.Text.RegularExpressions;
@@ -49,9 +50,12 @@ internal sealed partial class FakePrometheus : HttpMessageHandler
 
         if (!query.Contains("increase(", StringComparison.Ordinal))
         {
-            return query.Contains("topk", StringComparison.Ordinal)
+            return query.StartsWith("label_replace", StringComparison.Ordinal)
+                ? Vector(string.Join(',', Web.Keys.Append("classification").Where(label => query.Contains($"\"{label}\"", StringComparison.Ordinal))
+                    .Select(label => $$$"""{"metric":{"label":"{{{label}}}"},"value":[0,"1"]}""")))
+                : query.Contains("topk", StringComparison.Ordinal)
                 ? Vector("""{"metric":{"__name__":"response_total","pod":"web-1"},"value":[0,"1"]}""")
-                : Json("""{"status":"success","data":{"resultType":"matrix","result":[{"metric":{"__name__":"response_total","pod":"web-1"},"values":[[10,"1"],[20,"1"],[30,"2"]]}]}}""");
+                : Json($$$"""{"status":"success","data":{"resultType":"matrix","result":[{"metric":{"__name__":"response_total","pod":"web-1"},"values":[{{{Samples(time)}}}]}]}}""");
         }
 
         lock (_lock)
@@ -76,6 +80,12 @@ internal sealed partial class FakePrometheus : HttpMessageHandler
                 _inFlight--;
             }
         }
+    }
+
+    private static string Samples(string time)
+    {
+        long now = long.Parse(time, CultureInfo.InvariantCulture);
+        return string.Create(CultureInfo.InvariantCulture, $"[{now - 20},\"1\"],[{now - 10},\"1\"],[{now},\"2\"]");
     }
 
     private static IEnumerable<string> Rows(string query, string time)

@@ -19,6 +19,13 @@ public sealed class ResourcePathTests
     [InlineData("nodes", "nodes", null, null, false)]
     [InlineData("nodes/n1", "nodes", null, "n1", false)]
     [InlineData("nodes/n1/edges", "nodes", null, "n1", true)]
+    [InlineData("namespaces/shop/cronjobs/report/edges", "cronjobs", "shop", "report", true)]
+    [InlineData("namespaces/shop/trafficsplits/web", "trafficsplits", "shop", "web", false)]
+    [InlineData("httproutes", "httproutes", null, null, false)]
+    [InlineData("trafficedges", "trafficedges", null, null, false)]
+    [InlineData("namespaces/shop/trafficedges", "trafficedges", "shop", null, false)]
+    [InlineData("meshes", "meshes", null, null, false)]
+    [InlineData("meshes/linkerd", "meshes", null, "linkerd", false)]
     public void A_path_is_taken_apart_as_the_API_server_does(string path, string resource, string? @namespace, string? name, bool edges)
     {
         ResourcePath parsed = ResourcePath.Parse("v1alpha2", path.Split('/'))!;
@@ -29,7 +36,11 @@ public sealed class ResourcePathTests
     [Theory]
     [InlineData("endpoints")]
     [InlineData("events")]
-    [InlineData("cronjobs")]
+    [InlineData("httproutes/edges")]
+    [InlineData("namespaces/shop/trafficsplits/web/edges")]
+    [InlineData("namespaces/shop/trafficedges/web")]
+    [InlineData("meshes/linkerd/edges")]
+    [InlineData("namespaces/shop/meshes")]
     [InlineData("deployments/web")]
     [InlineData("deployments/web/edges")]
     [InlineData("namespaces/shop/nodes")]

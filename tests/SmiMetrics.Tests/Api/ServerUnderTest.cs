@@ -45,7 +45,7 @@ internal sealed class ServerUnderTest : IAsyncDisposable
         string[] args = [.. defaults.Where(flag => !flags.Any(other => other.Split('=')[0] == flag.Split('=')[0])), .. flags];
         ServeOptions? options = null;
         StringWriter errors = new();
-        await CommandLine.RunAsync(args, _ => null, (read, _) => Task.FromResult((options = read) is null ? 1 : 0), (_, _) => Task.FromResult(1), TextWriter.Null, errors, CancellationToken.None);
+        await CommandLine.RunAsync(args, _ => null, new Commands { Serve = (read, _) => Task.FromResult((options = read) is null ? 1 : 0) }, TextWriter.Null, errors, CancellationToken.None);
         Assert.True(options is not null, errors.ToString());
 
         WebApplication app = Server.Build(options, new Doors(Prometheus: prometheus), TimeProvider.System);

@@ -24,6 +24,15 @@ public sealed partial class TrafficApiTests
             ],
             [ResourceKind.ReplicaSet] = [new(new("shop", "web-9"), NoLabels, new ObjectOwner("Deployment", "web"))],
             [ResourceKind.Pod] = [new Pod(new("shop", "web-1"), NoLabels, new ObjectOwner("ReplicaSet", "web-9"), "n1", "Running", "10.0.0.1")],
+            [ResourceKind.TrafficSplit] =
+            [
+                new TrafficSplit(
+                    new("shop", "db-canary"),
+                    new Dictionary<string, string> { ["app"] = "db" },
+                    ResourceKind.TrafficSplit,
+                    "db-apex",
+                    [new("db-apex", "shop", "db", 90), new("db-apex", "shop", "db-next", 10)]),
+            ],
         },
         []);
 
@@ -63,6 +72,28 @@ public sealed partial class TrafficApiTests
     [InlineData("GET", Root + "/namespaces/shop/trafficmetrics/statefulset.web", 404, "NotFound")]
     [InlineData("GET", Root + "/namespaces/shop/trafficmetrics/web", 404, "NotFound")]
     [InlineData("GET", Root + "/namespaces/shop/trafficmetrics/pod.web-1", 404, "NotFound")]
+    [InlineData("GET", Root + "/cronjobs", 200, "")]
+    [InlineData("GET", Root + "/namespaces/shop/trafficsplits", 200, "")]
+    [InlineData("GET", Root + "/trafficsplits?labelSelector=app%3Ddb", 200, "")]
+    [InlineData("GET", Root + "/namespaces/shop/trafficsplits/db-canary", 200, "")]
+    [InlineData("GET", Root + "/namespaces/shop/trafficsplits/nosuch", 404, "NotFound")]
+    [InlineData("GET", Root + "/namespaces/other/trafficsplits/db-canary", 404, "NotFound")]
+    [InlineData("GET", Root + "/namespaces/shop/trafficsplits/db-canary/edges", 404, "NotFound")]
+    [InlineData("GET", Root + "/httproutes", 200, "")]
+    [InlineData("GET", Root + "/namespaces/shop/httproutes/db-canary", 404, "NotFound")]
+    [InlineData("GET", Root + "/trafficedges", 200, "")]
+    [InlineData("GET", Root + "/namespaces/shop/trafficedges", 200, "")]
+    [InlineData("GET", Root + "/namespaces/shop/trafficedges?side=client", 200, "")]
+    [InlineData("GET", Root + "/namespaces/shop/trafficedges?side=both", 400, "BadRequest")]
+    [InlineData("GET", Root + "/namespaces/shop/trafficedges?window=1ms", 400, "BadRequest")]
+    [InlineData("GET", Root + "/namespaces/shop/trafficedges/web", 404, "NotFound")]
+    [InlineData("GET", Root + "/meshes", 200, "")]
+    [InlineData("GET", Root + "/meshes/linkerd", 200, "")]
+    [InlineData("GET", Root + "/meshes/nosuch", 404, "NotFound")]
+    [InlineData("GET", Root + "/meshes?labelSelector=a", 400, "BadRequest")]
+    [InlineData("GET", Root + "/meshes?watch=true", 405, "MethodNotAllowed")]
+    [InlineData("GET", Root + "/namespaces/shop/meshes", 404, "NotFound")]
+    [InlineData("DELETE", Root + "/meshes/linkerd", 405, "MethodNotAllowed")]
     [InlineData("GET", Root + "/endpoints", 404, "NotFound")]
     [InlineData("GET", Root + "/events", 404, "NotFound")]
     [InlineData("GET", Root + "/namespaces/shop/deployments/web/status", 404, "NotFound")]
@@ -81,6 +112,7 @@ public sealed partial class TrafficApiTests
     [InlineData("GET", Root + "/deployments?fieldSelector=metadata.name%3Dweb", 400, "BadRequest")]
     [InlineData("GET", Root + "/namespaces/shop/deployments/web/edges?direction=to&side=client", 200, "")]
     [InlineData("GET", Root + "/namespaces/shop/deployments/web/edges?direction=sideways", 400, "BadRequest")]
+    [InlineData("GET", Root + "/namespaces/shop/trafficedges?direction=to", 400, "BadRequest")]
     [InlineData("GET", Root + "/namespaces/shop/deployments/web/edges?side=1", 400, "BadRequest")]
     [InlineData("GET", Root + "/namespaces/shop/deployments/web/edges?side=server", 404, "NotFound")]
     [InlineData("GET", Root + "/namespaces/shop/deployments/web/edges?labelSelector=a", 400, "BadRequest")]
@@ -121,6 +153,10 @@ public sealed partial class TrafficApiTests
     [InlineData("namespaces/shop/services/db", "service-of-linkerd")]
     [InlineData("namespaces/shop/deployments/nosuch", "not-found")]
     [InlineData("deployments?labelSelector=app+in+(idle)", "list-selected")]
+    [InlineData("namespaces/shop/trafficedges", "trafficedges")]
+    [InlineData("namespaces/shop/trafficsplits/db-canary", "trafficsplit")]
+    [InlineData("meshes/linkerd", "mesh")]
+    [InlineData("meshes", "meshes")]
     [InlineData("", "resources")]
     [InlineData("..", "group")]
     public async Task An_answer_has_this_shape(string path, string golden)

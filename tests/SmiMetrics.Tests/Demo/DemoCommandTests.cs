@@ -94,8 +94,7 @@ public sealed class DemoCommandTests
         int status = await CommandLine.RunAsync(
             args,
             _ => "nonsense",
-            (_, _) => Task.FromResult(99),
-            (read, _) => Task.FromResult((options = read) is null ? 99 : 0),
+            new Commands { Demo = (read, _) => Task.FromResult((options = read) is null ? 99 : 0) },
             output,
             errors,
             TestContext.Current.CancellationToken);

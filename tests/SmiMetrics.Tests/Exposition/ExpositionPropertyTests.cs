@@ -208,15 +208,21 @@ public sealed class ExpositionPropertyTests
         byte[] page = [.. Page.Capture("linkerd"), .. Page.Capture("kuma-histogram"), .. "{\"a.b\",c=\"d\"} 1.5 7\na NaN -1\nbad {\n"u8];
         ReadAll(page, ExpositionFormat.Text);
         ReadAll(page, ExpositionFormat.OpenMetrics);
-        long before = GC.GetAllocatedBytesForCurrentThread();
+        // A collection that another test brings about takes the thread's allocation buffer away, and what was left of it counts as allocated. A
+        // reader that allocates does so every time.
+        Assert.Equal(0, Enumerable.Range(0, 5).Min(_ => Allocated(page)));
 
-        for (int i = 0; i < 20; i++)
+        static long Allocated(byte[] page)
         {
-            ReadAll(page, ExpositionFormat.Text);
-            ReadAll(page, ExpositionFormat.OpenMetrics);
-        }
+            long before = GC.GetAllocatedBytesForCurrentThread();
+            for (int i = 0; i < 20; i++)
+            {
+                ReadAll(page, ExpositionFormat.Text);
+                ReadAll(page, ExpositionFormat.OpenMetrics);
+            }
 
-        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+            return GC.GetAllocatedBytesForCurrentThread() - before;
+        }
 
         static void ReadAll(byte[] page, ExpositionFormat format)
         {

@@ -384,6 +384,8 @@ public sealed class ExpositionReaderTests
     [InlineData("kuma-counter", 30, 1968)]
     [InlineData("cilium", 15, 12.012345678)]
     [InlineData("traefik", 8, 493009.864985474235)]
+    [InlineData("consul", 2, 2)]
+    [InlineData("otel-service-graph", 1, 20)]
     public void A_capture_of_a_real_proxy_has_no_bad_line(string capture, int samples, double sum)
     {
         Page page = Page.Read(Page.Capture(capture), ExpositionFormat.Text);

@@ -30,8 +30,11 @@ internal sealed record Page(IReadOnlyList<Sample> Samples, int BadLines, bool En
         string.Concat(labels.Select(label => $"{label.Name}={label.Value}|"));
 
     /// <summary>A page of a real proxy; the <c>.source</c> file beside it says whose.</summary>
-    public static byte[] Capture(string name, [CallerFilePath] string here = "") =>
-        File.ReadAllBytes(Path.Combine(Path.GetDirectoryName(here)!, "..", "testdata", "exposition", name + ".txt"));
+    public static byte[] Capture(string name) => File.ReadAllBytes(Path.Combine(Folder(), name + ".txt"));
+
+    public static string Folder() => Path.Combine(Path.GetDirectoryName(Here())!, "..", "testdata", "exposition");
+
+    private static string Here([CallerFilePath] string here = "") => here;
 
     private static string ReadLabels(ReadOnlySpan<byte> series)
     {

@@ -9,6 +9,11 @@ public sealed class DescriptorReaderTests
     private const string Kinds =
         "namespaces, nodes, pods, services, deployments, statefulsets, daemonsets, replicasets, replicationcontrollers, jobs, cronjobs";
 
+    private const string Keys = "name, title, extends, within, outcome, unknown, server, client, splits, scrape, cannot, advice";
+
+    private const string NameAndPods = "a list in 'workload' is a label and {through: pods}, for where the label is empty";
+    private const string Nothing = "nothing that can be asked for; there are edges, trafficsplits, the kinds, and KIND/edges: " + Kinds;
+
     // Every mistake below is one edit of this.
     private const string Sound = """
         name: m
@@ -49,8 +54,8 @@ public sealed class DescriptorReaderTests
     [InlineData("title: M", "[a]: M\ntitle: M", "2: a key must be a text, not a list")]
     [InlineData("title: M", "title: M\ntitle: N", "3: 'title' is given twice, first in line 2")]
     [InlineData("      nodes: {through: pods}", "      nodes: {through: pods}\n      pods: p", "18: 'pods' is given twice, first in line 16")]
-    [InlineData("title: M", "title: M\ncolour: blue", "3: unknown key 'colour' in the descriptor; there are name, title, outcome, unknown, server, client, scrape")]
-    [InlineData("title: M", "title: M\n<<: {a: b}", "3: unknown key '<<' in the descriptor; there are name, title, outcome, unknown, server, client, scrape")]
+    [InlineData("title: M", "title: M\ncolour: blue", "3: unknown key 'colour' in the descriptor; there are " + Keys)]
+    [InlineData("title: M", "title: M\n<<: {a: b}", "3: unknown key '<<' in the descriptor; there are " + Keys)]
     [InlineData("{histogram: r_ms, unit: ms}", "{histogram: r_ms, unit: ms", "10: it is not YAML: within brackets a comma, the closing bracket or a quote is missing")]
     [InlineData("[unknown]", "[unknown", "5: it is not YAML: within brackets a comma, the closing bracket or a quote is missing")]
     // The mesh.
@@ -73,7 +78,7 @@ public sealed class DescriptorReaderTests
     [InlineData("unknown: [unknown]", "unknown: []", "5: 'unknown' is empty")]
     [InlineData("unknown: [unknown]", "unknown: [[a]]", "5: a value of 'unknown' must be a text, not a list")]
     [InlineData("unknown: [unknown]", "unknown: ['']", "5: an empty text says nothing")]
-    [InlineData("server:\n", "proxy:\n", "1: missing key 'server' or 'client' in the descriptor", "6: unknown key 'proxy' in the descriptor; there are name, title, outcome, unknown, server, client, scrape")]
+    [InlineData("server:\n", "proxy:\n", "1: missing key 'server' or 'client' in the descriptor", "6: unknown key 'proxy' in the descriptor; there are " + Keys)]
     // The outcome.
     [InlineData("outcome:\n  failure: ['code=\"5\"']\n", "", null)]
     [InlineData("outcome:\n  failure: ['code=\"5\"']", "outcome:", "3: 'outcome' must be a mapping, not nothing")]
@@ -113,7 +118,7 @@ public sealed class DescriptorReaderTests
     [InlineData("histogram: r_ms", "histogram: r.ms", "10: 'r.ms' is not a metric name")]
     [InlineData("unit: ms", "unit: ms, where: []", "10: 'where' is empty")]
     [InlineData("unit: ms", "unit: ms, where: [x]", "10: bad matcher x: it is not a matcher, such as label=\"value\"")]
-    [InlineData("unit: ms", "unit: ms, buckets: [1]", "10: unknown key 'buckets' in 'latency'; there are histogram, unit, where")]
+    [InlineData("unit: ms", "unit: ms, buckets: [1]", "10: unknown key 'buckets' in 'latency'; there are histogram, unit, where, destination, source")]
     // An identity.
     [InlineData("  destination:\n", "  source: {}\n  destination:\n", "11: 'source' names nobody")]
     [InlineData("  destination:\n", "  source: nobody\n  destination:\n", "11: 'source' must be a mapping, not a text")]
@@ -134,15 +139,15 @@ public sealed class DescriptorReaderTests
     [InlineData("pods: pod\n", "pods: p-d\n", "16: 'p-d' is not a label name")]
     [InlineData("pods: pod\n", "pods:\n", "16: 'pods' must be a text, not nothing")]
     [InlineData("pods: pod\n", "pods: [pod]\n", "16: 'pods' must be a text, not a list")]
-    [InlineData("pods: pod\n", "pods: {}\n", "16: 'pods' has none of the keys 'label', 'name' and 'through'")]
-    [InlineData("pods: pod\n", "pods: {namespace: ns}\n", "16: 'pods' has none of the keys 'label', 'name' and 'through'")]
+    [InlineData("pods: pod\n", "pods: {}\n", "16: 'pods' has none of the keys 'label', 'name', 'unique' and 'through'")]
+    [InlineData("pods: pod\n", "pods: {namespace: ns}\n", "16: 'pods' has none of the keys 'label', 'name', 'unique' and 'through'")]
     [InlineData("pods: pod\n", "pods: {label: pod, name: pod}\n", "16: unknown key 'name' in 'pods'; there are label, namespace")]
     [InlineData("pods: pod\n", "pods: {label: p-d}\n", "16: 'p-d' is not a label name")]
     [InlineData("pods: pod\n", "pods: {label: pod, namespace: n-s}\n", "16: 'n-s' is not a label name")]
     [InlineData("pods: pod\n", "pods: {name: pod}\n", "16: only workloads are told by 'name'; give pods a 'label'")]
     [InlineData("pods: pod\n", "pods: {through: pods}\n", "16: pods cannot go through pods; give them a 'label'")]
     [InlineData("pods: pod\n", "pods: pod\n      services: {name: s}\n", "17: only workloads are told by 'name'; give services a 'label'")]
-    [InlineData("pods: pod\n", "pods: pod\n      jobs: {kind: k}\n", "17: 'jobs' has none of the keys 'label', 'name' and 'through'")]
+    [InlineData("pods: pod\n", "pods: pod\n      jobs: {kind: k}\n", "17: 'jobs' has none of the keys 'label', 'name', 'unique' and 'through'")]
     [InlineData("pods: pod\n", "pods: pod\n      jobs: {name: j-b, kind: k-d, label: l}\n", "17: unknown key 'name' in 'jobs'; there are label, namespace", "17: unknown key 'kind' in 'jobs'; there are label, namespace")]
     [InlineData("pods: pod\n", "pods: pod\n      jobs: {name: j-b, kind: k-d, owner: l}\n", "17: unknown key 'owner' in 'jobs'; there are name, kind, namespace", "17: 'j-b' is not a label name", "17: 'k-d' is not a label name")]
     [InlineData("      pods: pod\n", "", "16: 'nodes' cannot go through pods: no label names the pods")]
@@ -151,7 +156,7 @@ public sealed class DescriptorReaderTests
     [InlineData("{through: pods}", "{through: pods, label: x}", "17: unknown key 'label' in 'nodes'; there are through")]
     [InlineData("{through: pods}", "{label: node, namespace: ns}", "17: unknown key 'namespace' in 'nodes'; there are label")]
     [InlineData("    workload: workload", "    workload: work-load", "13: 'work-load' is not a label name")]
-    [InlineData("    workload: workload", "    workload: [w]", "13: 'workload' must be a text, not a list")]
+    [InlineData("    workload: workload", "    workload: [w]", "13: a list in 'workload' is a label and {through: pods}, for where the label is empty")]
     [InlineData("    workload: workload", "    workload: {kind: k}", "13: missing key 'name' in 'workload'")]
     [InlineData("    workload: workload", "    workload: {label: w}", "13: unknown key 'label' in 'workload'; there are name, kind, namespace", "13: missing key 'name' in 'workload'")]
     [InlineData("    workload: workload", "    workload: {through: nodes}", "13: 'nodes' is nothing to go through; there are pods")]
@@ -164,12 +169,105 @@ public sealed class DescriptorReaderTests
     [InlineData(", pattern: \"{services}\"", "", "14: missing key 'pattern' in 'packed'")]
     [InlineData("pattern: \"{services}\"", "pattern: {services}", "14: 'pattern' must be a text, not a mapping")]
     [InlineData("label: packed", "label: packed, namespace: ns", "14: unknown key 'namespace' in 'packed'; there are label, pattern")]
-    [InlineData("{services}", "{service}", "14: bad pattern {service}: {service} is no placeholder; there are {*}, {hex} and the kinds: " + Kinds)]
+    [InlineData("{services}", "{service}", "14: bad pattern {service}: {service} is no placeholder; there are {*}, {port}, {hex} and the names: " + Kinds)]
     [InlineData("{services}", "{services", "14: bad pattern {services: '{' is not closed")]
     [InlineData("pods: pod\n", "pods: {label: pod, pattern: '{jobs}'}\n", "16: the pattern of 'pods' has no {pods}")]
     [InlineData("pods: pod\n", "pods: {label: pod, pattern: '{pods}{*}'}\n", "16: bad pattern {pods}{*}: two placeholders stand together, with nothing that ends the first")]
+    [InlineData("pattern: \"{services}\"", "pattern: [\"{services}\", \"x-{services}\"]", null)]
+    [InlineData("pattern: \"{services}\"", "pattern: []", "14: 'pattern' is empty")]
+    [InlineData("pattern: \"{services}\"", "pattern: [\"{services}\", [a]]", "14: a pattern must be a text, not a list")]
+    [InlineData("pattern: \"{services}\"", "pattern: [\"{services}\", \"{service\"]", "14: bad pattern {service: '{' is not closed")]
+    [InlineData("pattern: \"{services}\"", "pattern: [\"{services}\", \"{jobs}\"]", "14: the pattern {jobs} has other names in it than {services}")]
+    [InlineData("pattern: \"{services}\"", "pattern: [\"{services}-{jobs}\", \"{services}\"]", "14: the pattern {services} has other names in it than {services}-{jobs}")]
+    [InlineData("pattern: \"{services}\"", "pattern: [\"{services}-{jobs}\", \"{jobs}/{services}\"]", null)]
+    [InlineData("pods: pod\n", "pods: pod\n      jobs: {label: j, pattern: ['{jobs}', '{pods}']}\n", "17: the pattern of 'jobs' has no {jobs}")]
+    // A name without its namespace.
+    [InlineData("pods: pod\n", "pods: pod\n      services: {unique: s}\n", null)]
+    [InlineData("pods: pod\n", "pods: pod\n      services: {unique: s-s}\n", "17: 's-s' is not a label name")]
+    [InlineData("pods: pod\n", "pods: pod\n      services: {unique: [s]}\n", "17: 'unique' must be a text, not a list")]
+    [InlineData("pods: pod\n", "pods: pod\n      services: {unique: s, namespace: ns}\n", "17: unknown key 'namespace' in 'services'; there are unique")]
+    [InlineData("pods: pod\n", "pods: {unique: pod}\n", "16: pods cannot be told by 'unique'; give them a 'label'")]
+    [InlineData("{through: pods}", "{unique: node}", "17: nodes cannot be told by 'unique'; give them a 'label'")]
+    [InlineData("    workload: workload", "    workload: {unique: w}", "13: unknown key 'unique' in 'workload'; there are name, kind, namespace", "13: missing key 'name' in 'workload'")]
+    // A name, and else the pods.
+    [InlineData("    workload: workload", "    workload: [workload, {through: pods}]", null)]
+    [InlineData("    workload: workload", "    workload: [work-load, {through: pods}]", "13: 'work-load' is not a label name")]
+    [InlineData("    workload: workload", "    workload: [workload, {through: nodes}]", "13: 'nodes' is nothing to go through; there are pods")]
+    [InlineData("    workload: workload", "    workload: []", "13: " + NameAndPods)]
+    [InlineData("    workload: workload", "    workload: [a, b]", "13: " + NameAndPods)]
+    [InlineData("    workload: workload", "    workload: [a, {label: b}]", "13: " + NameAndPods)]
+    [InlineData("    workload: workload", "    workload: [{through: pods}, a]", "13: " + NameAndPods)]
+    [InlineData("    workload: workload", "    workload: [a, {through: pods}, b]", "13: " + NameAndPods)]
+    [InlineData("    workload: workload", "    workload: [a, {through: pods, label: b}]", "13: " + NameAndPods)]
+    [InlineData(
+        "    workload: workload\n", "    workload: [w, {through: pods}]\n",
+        "13: 'workload' cannot go through pods: no label names the pods", "16: 'nodes' cannot go through pods: no label names the pods", "-pods")]
+    // A counter under several names.
+    [InlineData("requests: r_total", "requests: [r_total, r]", null)]
+    [InlineData("requests: r_total", "requests: [r_total]", null)]
+    [InlineData("requests: r_total", "requests: []", "7: 'requests' is empty")]
+    [InlineData("requests: r_total", "requests: {a: b}", "7: 'requests' must be a text, not a mapping")]
+    [InlineData("requests: r_total", "requests:\n    - r_total\n    - r-total", "9: 'r-total' is not a metric name")]
+    [InlineData("requests: r_total", "requests: [[r_total]]", "7: a name in 'requests' must be a text, not a list")]
+    [InlineData("failures: f_total", "failures: [f_total]", "8: 'failures' must be a text, not a list")]
+    // The ends as the histogram names them.
+    [InlineData("unit: ms}", "unit: ms, destination: {namespace: n}}", null)]
+    [InlineData("unit: ms}", "unit: ms, source: {namespace: n}}", null)]
+    [InlineData("unit: ms}", "unit: ms, destination: d}", "10: 'destination' must be a mapping, not a text")]
+    [InlineData("unit: ms}", "unit: ms, destination: {}}", "10: 'destination' names nobody")]
+    [InlineData("unit: ms}", "unit: ms, source: {pods: p}}", "10: unknown key 'pods' in 'source'; there are namespace, kinds, packed, workload, encoding", "10: 'source' names nobody")]
+    [InlineData("unit: ms}", "unit: ms, source: {kinds: {pods: p}}}", "10: no label names the namespace of 'pods'; give the key 'namespace'")]
+    // What the mesh cannot tell.
+    [InlineData("title: M", "title: M\ncannot: {cronjobs/edges: no, edges: no, trafficsplits: no, replicasets: no}", null)]
+    [InlineData("title: M", "title: M\ncannot: no", "3: 'cannot' must be a mapping, not a text")]
+    [InlineData("title: M", "title: M\ncannot:\n  replicasets:", "4: 'replicasets' in 'cannot' must be a text, not nothing")]
+    [InlineData("title: M", "title: M\ncannot:\n  replicasets: ''", "4: an empty text says nothing")]
+    [InlineData("title: M", "title: M\ncannot:\n  replicasets: [a]", "4: 'replicasets' in 'cannot' must be a text, not a list")]
+    [InlineData("title: M", "title: M\ncannot:\n  pods: no", "4: 'pods' is told by a 'destination', so it is nothing that the mesh cannot tell")]
+    [InlineData("title: M", "title: M\ncannot:\n  services: no", "4: 'services' is told by a 'destination', so it is nothing that the mesh cannot tell")]
+    [InlineData("title: M", "title: M\ncannot:\n  pods/edges: no", null)]
+    [InlineData("title: M", "title: M\ncannot:\n  rollouts: no", "4: 'rollouts' is " + Nothing)]
+    [InlineData("title: M", "title: M\ncannot:\n  rollouts/edges: no", "4: 'rollouts/edges' is " + Nothing)]
+    [InlineData("title: M", "title: M\ncannot:\n  /edges: no", "4: '/edges' is " + Nothing)]
+    [InlineData("title: M", "title: M\ncannot:\n  edges/edges: no", "4: 'edges/edges' is " + Nothing)]
+    [InlineData("title: M", "title: M\ncannot:\n  trafficsplits/edges: no", "4: 'trafficsplits/edges' is " + Nothing)]
+    // Advice, and what this is a part of.
+    [InlineData("title: M", "title: M\nadvice: {series: a, labels: b}", null)]
+    [InlineData("title: M", "title: M\nadvice: {}", null)]
+    [InlineData("title: M", "title: M\nadvice: do", "3: 'advice' must be a mapping, not a text")]
+    [InlineData("title: M", "title: M\nadvice:\n  label: a", "4: unknown key 'label' in 'advice'; there are series, labels")]
+    [InlineData("title: M", "title: M\nadvice:\n  series: ''", "4: an empty text says nothing")]
+    [InlineData("title: M", "title: M\nadvice:\n  labels: [a]", "4: 'labels' must be a text, not a list")]
+    [InlineData("title: M", "title: M\nwithin: n", null)]
+    [InlineData("title: M", "title: M\nwithin: N", "3: 'N' is not a DNS label, which a mesh's name must be")]
+    [InlineData("title: M", "title: M\nwithin: [n]", "3: 'within' must be a text, not a list")]
+    // Splits.
+    [InlineData("title: M", "title: M\nsplits: [{side: server, names: {l: \"{backend}\"}}]", null)]
+    [InlineData("title: M", "title: M\nsplits: {side: server}", "3: 'splits' must be a list, not a mapping")]
+    [InlineData("title: M", "title: M\nsplits: []", "3: 'splits' is empty")]
+    [InlineData("title: M", "title: M\nsplits:\n  - server", "4: a way in 'splits' must be a mapping, not a text")]
+    [InlineData("title: M", "title: M\nsplits:\n  - names: {l: \"{backend}\"}", "4: missing key 'side' in a way in 'splits'")]
+    [InlineData("title: M", "title: M\nsplits:\n  - side: both\n    names: {l: \"{backend}\"}", "4: 'both' is not a side; there are client and server")]
+    [InlineData("title: M", "title: M\nsplits:\n  - side: client\n    names: {l: \"{backend}\"}", "4: missing key 'requests' in a way in 'splits'")]
+    [InlineData("title: M", "title: M\nsplits:\n  - side: client\n    requests: q_total\n    names: {l: \"{backend}\"}", null)]
+    [InlineData(
+        "title: M", "title: M\nsplits:\n  - side: client\n    requests: q_total\n    names: {l: \"{backend}\"}",
+        "4: missing key 'outcome' (or 'failures') in a way in 'splits'", "-outcome")]
+    [InlineData("title: M", "title: M\nsplits:\n  - side: client\n    requests: q_total\n    failures: g_total\n    names: {l: \"{backend}\"}", "-outcome")]
+    [InlineData("title: M", "title: M\nsplits:\n  - side: server\n    outcome: {}\n    names: {l: \"{backend}\"}", "5: missing key 'success' or 'failure' in 'outcome'")]
+    [InlineData("title: M", "title: M\nsplits:\n  - side: server", "4: missing key 'names' in a way in 'splits'")]
+    [InlineData("title: M", "title: M\nsplits:\n  - side: server\n    names: l", "5: 'names' must be a mapping, not a text")]
+    [InlineData("title: M", "title: M\nsplits:\n  - side: server\n    names: {}", "5: 'names' has no {backend}")]
+    [InlineData("title: M", "title: M\nsplits:\n  - side: server\n    names: {l: \"{apex}\"}", "5: 'names' has no {backend}")]
+    [InlineData("title: M", "title: M\nsplits:\n  - side: server\n    names: {l-l: \"{backend}\"}", "5: 'l-l' is not a label name")]
+    [InlineData("title: M", "title: M\nsplits:\n  - side: server\n    names: {l: [\"{backend}\"]}", "5: the pattern of 'l' must be a text, not a list")]
+    [InlineData(
+        "title: M", "title: M\nsplits:\n  - side: server\n    names:\n      l: \"{services}\"",
+        "6: bad pattern {services}: {services} is no placeholder; there are {*}, {port}, {hex} and the names: namespaces, apex, trafficsplits, backend")]
+    [InlineData("title: M", "title: M\nsplits:\n  - side: server\n    destination: {}\n    names: {l: \"{backend}\"}", "5: unknown key 'destination' in a way in 'splits'; there are side, requests, failures, where, latency, outcome, names")]
     // Encodings.
-    [InlineData("    kinds:\n", "    encoding: {'-': _}\n    kinds:\n", "15: 'encoding' cannot be combined with a pattern")]
+    [InlineData("    kinds:\n", "    encoding: {'-': _}\n    kinds:\n      services: {unique: s}\n", "15: 'encoding' cannot be combined with a pattern, nor with 'unique'")]
+    [InlineData("    kinds:\n", "    encoding: {'-': _}\n    kinds:\n", "15: 'encoding' cannot be combined with a pattern, nor with 'unique'")]
     [InlineData("    packed: {label: packed, pattern: \"{services}\"}", "    encoding: _", "14: 'encoding' must be a mapping, not a text")]
     [InlineData("    packed: {label: packed, pattern: \"{services}\"}", "    encoding: {'--': _}", "14: '--' is not one character")]
     [InlineData("    packed: {label: packed, pattern: \"{services}\"}", "    encoding: {'-': __}", "14: '__' is not one character")]
@@ -333,18 +431,85 @@ public sealed class DescriptorReaderTests
         Assert.Equal("a-b.c", source.Encode("a-b.c"));
         Assert.Equal(
             [
-                "cronjobs NameOnly { NameLabel = w, NamespaceLabel = w_ns }",
-                "daemonsets NameOnly { NameLabel = w, NamespaceLabel = w_ns }",
-                "deployments Packed { LabelName = to, Pattern = {namespaces}/{deployments} }",
-                "jobs NameOnly { NameLabel = w, NamespaceLabel = w_ns }",
-                "namespaces Packed { LabelName = from, Pattern = {services}.{namespaces} }",
-                "nodes Label { Name = host, NamespaceLabel =  }",
-                "pods Packed { LabelName = uid, Pattern = {pods}@{namespaces} }",
-                "replicationcontrollers NameOnly { NameLabel = w, NamespaceLabel = w_ns }",
-                "services Packed { LabelName = from, Pattern = {services}.{namespaces} }",
-                "statefulsets NameOnly { NameLabel = w, NamespaceLabel = w_ns }",
+                "cronjobs: name w in w_ns",
+                "daemonsets: name w in w_ns",
+                "deployments: to as {namespaces}/{deployments}",
+                "jobs: name w in w_ns",
+                "namespaces: from as {services}.{namespaces}",
+                "nodes: host",
+                "pods: uid as {pods}@{namespaces}",
+                "replicationcontrollers: name w in w_ns",
+                "services: from as {services}.{namespaces}",
+                "statefulsets: name w in w_ns",
             ],
-            source.Means.OrderBy(pair => pair.Key).Select(pair => $"{pair.Key} {pair.Value}"));
+            source.Show());
+    }
+
+    [Fact]
+    public void The_keys_that_few_meshes_need_are_read()
+    {
+        MeshDescriptor mesh = DescriptorReader.Read(
+            """
+            name: few
+            title: Few
+            within: all
+            outcome: {failure: ['code="5"']}
+            server:
+              requests: [r_total, r]
+              latency:
+                histogram: r_seconds
+                unit: s
+                destination: {namespace: l_ns, kinds: {pods: l_pod}}
+              destination:
+                namespace: ns
+                workload: [w, {through: pods}]
+                packed: {label: to, pattern: ["{services}:{port}", "x/{services}"]}
+                kinds: {pods: pod, replicasets: {through: pods}}
+              source:
+                kinds:
+                  services: {unique: caller}
+                  cronjobs: {unique: run}
+            cannot:
+              nodes: "no label for nodes"
+              edges: "nobody calls"
+            advice: {series: "Turn it on.", labels: "Keep them."}
+            """,
+            "few.yaml");
+        Assert.Equal("all", mesh.Within);
+        MeshSide server = mesh.Server!;
+        Assert.Equal("r_total", server.Requests);
+        Assert.Equal(["r"], server.OtherNames);
+        Assert.Equal(["namespaces: l_ns", "pods: l_pod in l_ns"], server.Latency!.Destination!.Show());
+        Assert.Null(server.Latency.Source);
+        Assert.Equal(
+            [
+                "cronjobs: name w in ns or through pods",
+                "daemonsets: name w in ns or through pods",
+                "deployments: name w in ns or through pods",
+                "jobs: name w in ns or through pods",
+                "namespaces: ns",
+                "pods: pod in ns",
+                "replicasets: through pods",
+                "replicationcontrollers: name w in ns or through pods",
+                "services: to as {services}:{port} or x/{services}",
+                "statefulsets: name w in ns or through pods",
+            ],
+            server.Destination.Show());
+        Assert.Equal(["cronjobs: unique run", "services: unique caller"], server.Source!.Show());
+        Assert.Equal(["edges=nobody calls", "nodes=no label for nodes"], mesh.Cannot.Select(pair => $"{pair.Key}={pair.Value}").Order(StringComparer.Ordinal));
+        Assert.Equal(new Advice("Turn it on.", "Keep them."), mesh.Advice);
+    }
+
+    [Fact]
+    public void What_is_not_given_is_empty()
+    {
+        MeshDescriptor mesh = DescriptorReader.Read(Sound, "m.yaml");
+        Assert.Null(mesh.Within);
+        Assert.Empty(mesh.Splits);
+        Assert.Empty(mesh.Cannot);
+        Assert.Equal(new Advice(null, null), mesh.Advice);
+        Assert.Empty(mesh.Server!.OtherNames);
+        Assert.Null(mesh.Server.Latency!.Destination);
     }
 
     [Fact]

@@ -20,15 +20,21 @@ public sealed class DocumentationTests
         Assert.IsType<IdentityMeans.KindAndName>(ferry.Client.Destination.Means["deployments"]);
         Assert.Equal(("ferry-proxy", "ferry-metrics", "/metrics"), (ferry.Scrape!.Container, ferry.Scrape.Port, ferry.Scrape.Path));
         Assert.Equal(["namespace", "pod", "version"], ferry.Scrape.Labels.Keys.Order());
+        Assert.True(Assert.Single(ferry.Splits).ByClient);
+        Assert.Equal("nodes/edges", Assert.Single(ferry.Cannot).Key);
+        Assert.NotNull(ferry.Advice.Series);
+        Assert.NotNull(ferry.Advice.Labels);
     }
 
     [Theory]
     [InlineData("pods: L")]
     [InlineData("services: {label: L, namespace: N}")]
+    [InlineData("services: {unique: L}")]
     [InlineData("nodes: {through: pods}")]
     [InlineData("jobs: {label: L, pattern: P}")]
     [InlineData("workload: L")]
     [InlineData("workload: {name: L, namespace: N}")]
+    [InlineData("workload: [L, {through: pods}]")]
     [InlineData("workload: {kind: K, name: L, namespace: N}")]
     public void Every_form_in_the_table_is_read(string form)
     {
@@ -84,16 +90,22 @@ public sealed class DocumentationTests
     [InlineData("The mesh", "the descriptor", "")]
     [InlineData("A side", "'server'", "server: {_: _}")]
     [InlineData("Who: `destination` and `source`", "'source'", "server: {source: {_: _}}")]
+    [InlineData("A side", "'latency'", "server: {latency: {_: _}}", 1)]
+    [InlineData("Splits", "a way in 'splits'", "splits: [{_: _}]")]
     [InlineData("Where: `scrape`", "'scrape'", "scrape: {_: _}")]
-    public void Every_key_is_in_the_table_of_its_section(string heading, string section, string text)
+    public void Every_key_is_in_the_table_of_its_section(string heading, string section, string text, int table = 0)
     {
         // The reader, asked for a key that it does not know, says which it knows.
         string mistake = Assert.Throws<DescriptorException>(() => DescriptorReader.Read(text + "\n_: _", "keys.yaml")).Mistakes
             .Single(mistake => mistake.Contains($"unknown key '_' in {section}; there are ", StringComparison.Ordinal));
         string[] keys = mistake[(mistake.IndexOf("there are ", StringComparison.Ordinal) + "there are ".Length)..].Split(", ");
-        string table = Page().Split("\n## ").Single(part => part.StartsWith(heading + "\n", StringComparison.Ordinal)).Split("\n\n").First(part => part.StartsWith('|'));
-        Assert.Equal(keys, table.Split('\n').Skip(2).Select(row => row.Split('`')[1]));
+        string[] tables = [.. Section(heading).Split("\n\n").Where(part => part.StartsWith('|'))];
+        Assert.Equal(keys, tables[table].Split('\n').Skip(2).Select(row => row.Split('`')[1]));
     }
+
+    [Fact]
+    public void Every_name_in_the_pattern_of_a_split_is_told() =>
+        Assert.All([.. SplitNames.All, "port", "*", "hex"], name => Assert.Contains($"`{{{name}}}`", Section("Splits"), StringComparison.Ordinal));
 
     [Fact]
     public void Every_kind_is_listed() => Assert.Contains($"`{string.Join(' ', KindNames.All.Except(["namespaces"]))}`", Page(), StringComparison.Ordinal);
@@ -105,6 +117,9 @@ public sealed class DocumentationTests
         int start = page.IndexOf(fence, StringComparison.Ordinal) + fence.Length;
         return page[start..page.IndexOf("```", start, StringComparison.Ordinal)];
     }
+
+    private static string Section(string heading) =>
+        Page().Split("\n## ").Single(part => part.StartsWith(heading + "\n", StringComparison.Ordinal));
 
     private static string Page()
     {

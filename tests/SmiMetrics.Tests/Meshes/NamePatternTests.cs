@@ -40,6 +40,18 @@ public sealed class NamePatternTests
     [InlineData("{services}:{hex}", "a:0123456789abcde", "")]
     [InlineData("{services}:{hex}", "a:0123456789ABCDEF", "")]
     [InlineData("{services}:{hex}", "a:0123456789abcdef0", "")]
+    [InlineData("{services}:{port}", "a:8", "services=a")]
+    [InlineData("{services}:{port}", "a:65535", "services=a")]
+    [InlineData("{services}:{port}", "a:123456", "")]
+    [InlineData("{services}:{port}", "a:", "")]
+    [InlineData("{services}:{port}", "a:http", "")]
+    [InlineData("{services}:{port}", "a:8o", "")]
+    [InlineData("{services}:{port}", "a:\u0668", "")]
+    [InlineData("{services}-{port}", "a-1-2", "services=a-1")]
+    [InlineData("{namespaces}-{services}-{port}@http", "shop-web-80-81@http", "namespaces=shop services=web-80; namespaces=shop-web services=80")]
+    [InlineData("{namespaces}-{services}-{port}@http", "shop-web-http@http", "")]
+    [InlineData("{services}_{port}[-{hex}]", "a_80-0123456789abcdef", "services=a")]
+    [InlineData("{services}_{port}[-{hex}]", "a_80-x", "")]
     public void Every_way_to_read_names_is_found_once(string pattern, string value, string expected) =>
         Assert.Equal(
             expected.Split("; ", StringSplitOptions.RemoveEmptyEntries),
@@ -57,6 +69,50 @@ public sealed class NamePatternTests
         Assert.Equal(@"k://a\.b\.shop", NamePattern.Parse("k://{pods}.{namespaces}").ToRegex(Known(("pods", "a.b"), ("namespaces", "shop"))));
 
     [Fact]
+    public void The_expression_of_a_port_takes_up_to_five_digits()
+    {
+        string expression = NamePattern.Parse("{services}:{port}").ToRegex(Known(("services", "web")));
+        Assert.Equal("web:[0-9]{1,5}", expression);
+        AnchoredRegex regex = AnchoredRegex.Compile(expression);
+        Assert.All(["web:8", "web:65535"], value => Assert.True(regex.IsMatch(value)));
+        Assert.All(["web:", "web:123456", "web:http", "web-2:80"], value => Assert.False(regex.IsMatch(value)));
+    }
+
+    [Theory]
+    // The label holds the name and nothing else: a plain value, which any source can look up.
+    [InlineData("{services}", "web", "l=\"web\"")]
+    [InlineData("{pods}", "a.b", "l=\"a.b\"")]
+    [InlineData("{services}", "", "l=~\"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?\"")]
+    [InlineData("{services}:{port}", "web", "l=~\"web:[0-9]{1,5}\"")]
+    [InlineData("{pods}!", "a.b", "l=~\"a\\\\.b!\"")]
+    [InlineData("x-{services}", "web", "l=~\"x-web\"")]
+    public void A_label_is_matched_for_the_names_that_are_known(string pattern, string name, string expected)
+    {
+        NamePattern parsed = NamePattern.Parse(pattern);
+        Assert.Equal(expected, parsed.ToMatcher("l", Known((parsed.Kinds[0], name))).ToString());
+    }
+
+    [Fact]
+    public void A_matcher_that_would_not_restrict_is_refused() =>
+        Assert.Throws<ArgumentException>(() => NamePattern.Parse("{services}-x").ToMatcher("l", Known(("namespaces", "shop"))));
+
+    [Fact]
+    public void A_pattern_of_a_split_has_names_of_its_own()
+    {
+        NamePattern pattern = NamePattern.Parse("{namespaces}-{apex}-{trafficsplits}-{port}-{backend}", SplitNames.All);
+        Assert.Equal(["namespaces", "apex", "trafficsplits", "backend"], pattern.Kinds);
+        Assert.Equal(
+            "shop-web-a\\.b-[0-9]{1,5}-web-v1",
+            pattern.ToRegex(Known(("namespaces", "shop"), ("apex", "web"), ("trafficsplits", "a.b"), ("backend", "web-v1"))));
+        // Services have no dots in their names, splits may.
+        Assert.Single(NamePattern.Parse("{apex}/{trafficsplits}/{backend}", SplitNames.All).Match("web/a.b/web-v1"));
+        Assert.Empty(NamePattern.Parse("{apex}/{trafficsplits}/{backend}", SplitNames.All).Match("web/a/web.v1"));
+        Assert.Empty(NamePattern.Parse("{apex}/{trafficsplits}/{backend}", SplitNames.All).Match("w.eb/a/web-v1"));
+        Assert.Throws<FormatException>(() => NamePattern.Parse("{backend}"));
+        Assert.Throws<FormatException>(() => NamePattern.Parse("{services}", SplitNames.All));
+    }
+
+    [Fact]
     public void Only_kinds_that_may_have_dots_get_them()
     {
         string[] dotless = ["namespaces", "services"];
@@ -70,8 +126,8 @@ public sealed class NamePatternTests
         Assert.Throws<ArgumentException>(() => NamePattern.Parse("{services}").ToRegex(Known(("namespaces", "shop"))));
 
     [Theory]
-    [InlineData("", "it names nothing: it has no placeholder of a kind, such as {services}")]
-    [InlineData("abc-{*}", "it names nothing: it has no placeholder of a kind, such as {services}")]
+    [InlineData("", "it names nothing: it has no placeholder of a name")]
+    [InlineData("abc-{*}", "it names nothing: it has no placeholder of a name")]
     [InlineData("{services", "'{' is not closed")]
     [InlineData("services}", "'}' closes nothing")]
     [InlineData("{services}[-{*}", "'[' is not closed")]
@@ -81,12 +137,14 @@ public sealed class NamePatternTests
     [InlineData("{services}[-{namespaces}]", "{namespaces} is in brackets, but a name must not be missing")]
     [InlineData("{services}-{services}", "it has {services} twice")]
     [InlineData("{services}{namespaces}", "two placeholders stand together, with nothing that ends the first")]
+    [InlineData("{port}:{*}", "it names nothing: it has no placeholder of a name")]
+    [InlineData("{services}{port}", "two placeholders stand together, with nothing that ends the first")]
     [InlineData("{services}[{*}]", "two placeholders stand together, with nothing that ends the first")]
     [InlineData("{services}[-]{namespaces}", "two placeholders stand together, with nothing that ends the first")]
     [InlineData("{services}[-{*}]{namespaces}", "two placeholders stand together, with nothing that ends the first")]
     [InlineData(
         "{service}",
-        "{service} is no placeholder; there are {*}, {hex} and the kinds: namespaces, nodes, pods, services, deployments, statefulsets, "
+        "{service} is no placeholder; there are {*}, {port}, {hex} and the names: namespaces, nodes, pods, services, deployments, statefulsets, "
         + "daemonsets, replicasets, replicationcontrollers, jobs, cronjobs")]
     public void A_mistake_in_a_pattern_is_refused_with_the_reason(string pattern, string reason) =>
         Assert.Equal(reason, Assert.Throws<FormatException>(() => NamePattern.Parse(pattern)).Message);

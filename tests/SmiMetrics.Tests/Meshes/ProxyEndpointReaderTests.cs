@@ -78,9 +78,9 @@ public sealed class ProxyEndpointReaderTests
     [Theory]
     [InlineData("port: metrics", "port: metrics", null)]
     // The section.
-    [InlineData("scrape:", "scrapes:", "8: unknown key 'scrapes' in the descriptor; there are name, title, outcome, unknown, server, client, scrape")]
-    [InlineData("scrape:", "scrape: /metrics\n_:", "8: 'scrape' must be a mapping, not a text", "9: unknown key '_' in the descriptor; there are name, title, outcome, unknown, server, client, scrape")]
-    [InlineData("scrape:", "scrape:\n_:", "8: 'scrape' must be a mapping, not nothing", "9: unknown key '_' in the descriptor; there are name, title, outcome, unknown, server, client, scrape")]
+    [InlineData("scrape:", "scrapes:", "8: unknown key 'scrapes' in the descriptor; there are name, title, extends, within, outcome, unknown, server, client, splits, scrape, cannot, advice")]
+    [InlineData("scrape:", "scrape: /metrics\n_:", "8: 'scrape' must be a mapping, not a text", "9: unknown key '_' in the descriptor; there are name, title, extends, within, outcome, unknown, server, client, splits, scrape, cannot, advice")]
+    [InlineData("scrape:", "scrape:\n_:", "8: 'scrape' must be a mapping, not nothing", "9: unknown key '_' in the descriptor; there are name, title, extends, within, outcome, unknown, server, client, splits, scrape, cannot, advice")]
     [InlineData("  path: /metrics", "  path: /metrics\n  interval: 10s", "13: unknown key 'interval' in 'scrape'; " + Keys)]
     // Which pods.
     [InlineData("  container: proxy\n", "", null)]

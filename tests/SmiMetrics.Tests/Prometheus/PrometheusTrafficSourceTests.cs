@@ -251,7 +251,7 @@ public sealed class PrometheusTrafficSourceTests : IDisposable
 
         SeriesProbe probe = await source.ProbeAsync("response_total", [new("direction", MatchOperator.Equal, "inbound")], Token);
 
-        Assert.Equal(new SeriesProbe(Exists: true, TimeSpan.FromSeconds(15)), probe);
+        Assert.Equal(new SeriesProbe(Exists: true, TimeSpan.FromSeconds(15), DateTimeOffset.FromUnixTimeMilliseconds(1699999990002)), probe);
         Assert.Equal(
             ["topk(1, response_total{direction=\"inbound\"})", "response_total{direction=\"inbound\",pod=\"a\\\"b\"}[600s]"],
             prometheus.Asked.Select(asked => asked.Query));

@@ -67,11 +67,11 @@ public sealed class ScrapeTrafficSourceTests : IDisposable
     }
 
     [Fact]
-    public async Task What_was_not_kept_is_a_mistake_of_ours_and_no_empty_answer()
+    public async Task What_is_not_kept_yet_is_unavailable_and_no_empty_answer()
     {
         _store.AllOpened();
-        await Assert.ThrowsAsync<InvalidOperationException>(() => _source.QueryAsync(new IncreaseQuery("nosuch", [], [], Window), _source.Instant, Token));
-        await Assert.ThrowsAsync<InvalidOperationException>(
+        await Assert.ThrowsAsync<SourceUnavailableException>(() => _source.QueryAsync(new IncreaseQuery("nosuch", [], [], Window), _source.Instant, Token));
+        await Assert.ThrowsAsync<SourceUnavailableException>(
             () => _source.QueryAsync(new IncreaseQuery("response_total", [], ["tls"], Window), _source.Instant, Token));
     }
 
@@ -167,10 +167,10 @@ public sealed class ScrapeTrafficSourceTests : IDisposable
         }
 
         _clock.Advance(TimeSpan.FromSeconds(20));
-        SourceUnavailableException shop = await Assert.ThrowsAsync<SourceUnavailableException>(() => IstioAsync("""reporter="destination",destination_workload_namespace="shop" """));
+        SourceUnavailableException shop = await Assert.ThrowsAsync<SourceUnavailableException>(() => IstioAsync("""reporter="destination",app!="ztunnel",destination_workload_namespace="shop" """));
         Assert.Equal("the proxy of shop/web-1 cannot be scraped: answered 500", shop.Message);
-        Assert.Empty((await IstioAsync("""reporter="destination",destination_workload_namespace="other" """)).Warnings);
-        Assert.Empty((await IstioAsync("""reporter="source",destination_workload_namespace="shop" """)).Warnings);
+        Assert.Empty((await IstioAsync("""reporter="destination",app!="ztunnel",destination_workload_namespace="other" """)).Warnings);
+        Assert.Empty((await IstioAsync("""reporter="source",app!="ztunnel",destination_workload_namespace="shop" """)).Warnings);
 
         Task<IncreaseAnswer> IstioAsync(string matchers) => _source.QueryAsync(
             new IncreaseQuery("istio_requests_total", [.. matchers.Split(',').Select(Matcher.Parse)], [], TimeSpan.FromSeconds(22)), _source.Instant, Token);
@@ -211,9 +211,9 @@ public sealed class ScrapeTrafficSourceTests : IDisposable
         await Assert.ThrowsAsync<SourceUnavailableException>(() => _source.ProbeAsync(side.Requests, side.Where, Token));
         _store.AllOpened();
         Assert.Equal(new SeriesProbe(false, null), await _source.ProbeAsync(side.Requests, side.Where, Token));
-        Assert.Equal(new SeriesProbe(false, null), await _source.ProbeAsync("nosuch", [], Token));
+        await Assert.ThrowsAsync<SourceUnavailableException>(() => _source.ProbeAsync("nosuch", [], Token));
         TargetSeries target = Scraped("shop/web-1", "web", 10, 0);
-        Assert.Equal(new SeriesProbe(true, TimeSpan.FromSeconds(10)), await _source.ProbeAsync(side.Requests, side.Where, Token));
+        Assert.Equal(new SeriesProbe(true, TimeSpan.FromSeconds(10), ScrapedPages.Start.AddSeconds(30)), await _source.ProbeAsync(side.Requests, side.Where, Token));
         Assert.False((await _source.ProbeAsync(side.Requests, [Matcher.Parse("direction=\"outbound\"")], Token)).Exists);
         target.Begin(_clock.GetUtcNow()).Fail("answered 500");
         Assert.False((await _source.ProbeAsync(side.Requests, side.Where, Token)).Exists);

@@ -39,7 +39,7 @@ internal sealed class ScrapeWorld : IAsyncDisposable
         _door = new RecordingDoor(door ?? new TransportHandler(options.Transport, Time), Time, Changed);
         _client = new PageClient(options, _door, "1.2.3", Time);
         Store = new SampleStore(new SeriesSelection([Linkerd]), TimeSpan.FromHours(1), Time);
-        _scraper = new Scraper(Cluster, meshes ?? [], options, Store, _client, new ScrapeMetrics(Counts), Time, Log);
+        _scraper = new Scraper(Cluster, new ConfiguredMeshes(meshes ?? [], auto: false), options, Store, _client, new ScrapeMetrics(Counts), Time, Log);
     }
 
     public FakeTimeProvider Time => _timers;

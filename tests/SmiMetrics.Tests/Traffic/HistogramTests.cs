@@ -68,6 +68,31 @@ public sealed class HistogramTests
         Assert.Equal(100, histogram.Quantile(0.5)!.Value, 1e-9);
     }
 
+    /// <summary>Two meshes measure a namespace's workloads in buckets of their own, one in seconds.</summary>
+    [Fact]
+    public void Histograms_of_other_bounds_and_units_are_added_as_if_each_bucket_were_evenly_filled()
+    {
+        Histogram milliseconds = Of((10, 10), (20, 30), (Inf, 40));
+        milliseconds.Merge(Of((0.005, 2), (0.015, 12), (Inf, 20)), scale: 1000);
+        // At 5: half of the first ten, and 2. At 10: 10, and 2 + 5 of the ten between 5 and 15. At 15: 10 + 10 of twenty, and 12. At 20: 30, and 12,
+        // for beyond 15 nothing is known but that there are 8 more.
+        foreach ((double rank, double expected) in new[] { (7.0, 5.0), (17.0, 10.0), (32.0, 15.0), (42.0, 20.0), (59.0, 20.0) })
+        {
+            Assert.Equal(expected, milliseconds.Quantile(rank / 60)!.Value, 1e-9);
+        }
+    }
+
+    [Fact]
+    public void Adding_nothing_or_to_nothing_changes_nothing()
+    {
+        Histogram histogram = Of((10, 5), (Inf, 10));
+        histogram.Merge(new Histogram(), scale: 1);
+        Assert.Equal(2, histogram.Quantile(0.1)!.Value, 1e-9);
+        Histogram empty = new();
+        empty.Merge(histogram, scale: 1000);
+        Assert.Equal(2000, empty.Quantile(0.1)!.Value, 1e-9);
+    }
+
     private static Histogram Of(params (double Bound, double Count)[] buckets)
     {
         Histogram histogram = new();

@@ -1,5 +1,7 @@
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
+using SmiMetrics.Kubernetes;
 using SmiMetrics.Meshes;
 using SmiMetrics.Tests.Kubernetes;
 using SmiMetrics.Traffic;
@@ -15,17 +17,18 @@ public sealed class MeshMonitorTests
     public async Task The_meshes_whose_series_exist_are_asked()
     {
         using MeshMonitor monitor = await LookAsync(series => new SeriesProbe(series == "response_total", TimeSpan.FromSeconds(10)));
-        Assert.Equal([Linkerd], monitor.Active);
+        Assert.Equal(["linkerd"], monitor.Active.Select(mesh => mesh.Name));
         Assert.True(monitor.IsMissing(Istio));
         Assert.False(monitor.IsMissing(Linkerd));
         Assert.Equal(TimeSpan.FromSeconds(10), monitor.ScrapeInterval);
     }
 
     [Fact]
-    public async Task While_none_exists_all_are_asked()
+    public async Task While_none_exists_none_is_asked()
     {
-        using MeshMonitor monitor = await LookAsync(_ => new SeriesProbe(false, null));
-        Assert.Equal([Istio, Linkerd], monitor.Active);
+        using MeshMonitor monitor = await LookAsync(_ => SeriesProbe.None);
+        Assert.Empty(monitor.Active);
+        Assert.Equal([Istio, Linkerd], monitor.Configured);
         Assert.Null(monitor.ScrapeInterval);
     }
 
@@ -37,7 +40,7 @@ public sealed class MeshMonitorTests
     {
         Exception failure = foreseen ? new SourceUnavailableException("refused", null) : new FormatException("unforeseen");
         using MeshMonitor monitor = await LookAsync(series => series == "istio_requests_total" ? throw failure : new SeriesProbe(true, TimeSpan.FromSeconds(60)));
-        Assert.Equal([Linkerd], monitor.Active);
+        Assert.Equal(["linkerd"], monitor.Active.Select(mesh => mesh.Name));
         Assert.Equal(TimeSpan.FromMinutes(1), monitor.ScrapeInterval);
     }
 
@@ -62,7 +65,7 @@ public sealed class MeshMonitorTests
         TestLog<MeshMonitor> log = new();
         int there = 0;
         int looks = 0;
-        using MeshMonitor monitor = new([Istio, Linkerd], new ProbedSource(series => Count(series == "response_total" && Volatile.Read(ref there) == 1)), clock, log);
+        using MeshMonitor monitor = Monitor(series => Count(series.EndsWith("_bucket", StringComparison.Ordinal) || (series == "response_total" && Volatile.Read(ref there) == 1)), clock, log);
         await monitor.StartAsync(TestContext.Current.CancellationToken);
         await LookTwiceAsync();
         Volatile.Write(ref there, 1);
@@ -84,12 +87,12 @@ public sealed class MeshMonitorTests
             return new SeriesProbe(exists, exists ? TimeSpan.FromSeconds(10) : null);
         }
 
-        // Two probes are a look, and what it found is told before the next begins.
+        // A look has eight probes at most, and what it found is told before the next begins.
         async Task LookTwiceAsync()
         {
             int before = Volatile.Read(ref looks);
             using CancellationTokenSource patience = new(TimeSpan.FromSeconds(20));
-            while (Volatile.Read(ref looks) < before + 6)
+            while (Volatile.Read(ref looks) < before + 24)
             {
                 clock.Advance(TimeSpan.FromSeconds(30));
                 await Task.Yield();
@@ -98,13 +101,57 @@ public sealed class MeshMonitorTests
         }
     }
 
+    /// <summary>Proxies of one mesh are often ones that another's descriptor knows too: its missing series were reported as a problem of a healthy cluster.</summary>
+    [Theory]
+    [InlineData(true, 0)]
+    [InlineData(false, 1)]
+    public async Task A_missing_mesh_is_a_problem_beside_another_only_where_somebody_named_it(bool auto, int problems)
+    {
+        Pod pod = new(new("shop", "web"), LabelSet.Empty, null, "n1", Pod.Running, "10.0.0.1") { Containers = new([new("istio-proxy", [])]) };
+        Cluster cluster = Cluster.Fixed(new ClusterSnapshot(new Dictionary<ResourceKind, IReadOnlyCollection<ClusterObject>> { [ResourceKind.Pod] = [pod] }, []));
+        using MeshMonitor monitor = Monitor(
+            series => new SeriesProbe(series.StartsWith("response_", StringComparison.Ordinal), TimeSpan.FromSeconds(10)), TimeProvider.System, NullLogger<MeshMonitor>.Instance, auto, cluster);
+        await monitor.LookNowAsync(TestContext.Current.CancellationToken);
+        MeshStatus istio = monitor.Statuses.Single(status => status.Mesh.Name == "istio");
+        Assert.Equal((MeshPresence.Missing, problems), (istio.Presence, istio.Problems.Count));
+        Assert.Contains("1 running pod has its proxy, but there are no series istio_requests_total", auto ? istio.Notes : istio.Problems.Select(problem => problem.Problem));
+    }
+
+    /// <summary>What is known to be there must not be taken away by a question about its labels that failed.</summary>
+    [Fact]
+    public async Task A_mesh_whose_buckets_cannot_be_asked_for_is_there_all_the_same()
+    {
+        using MeshMonitor monitor = await LookAsync(series => series.EndsWith("_bucket", StringComparison.Ordinal)
+            ? throw new SourceUnavailableException("too slow", null)
+            : new SeriesProbe(series == "response_total", TimeSpan.FromSeconds(10)));
+        Assert.Equal(["linkerd"], monitor.Active.Select(mesh => mesh.Name));
+    }
+
+    [Fact]
+    public async Task A_problem_is_logged_when_it_begins_and_not_at_every_look()
+    {
+        TestLog<MeshMonitor> log = new();
+        using MeshMonitor monitor = Monitor(series => new SeriesProbe(series == "response_total", TimeSpan.FromSeconds(10)), TimeProvider.System, log);
+        await monitor.LookNowAsync(TestContext.Current.CancellationToken);
+        await monitor.LookNowAsync(TestContext.Current.CancellationToken);
+        Assert.Single(log.Lines, line => line.StartsWith("Warning: mesh linkerd: server: there are no series response_latency_ms_bucket, so latencies are unknown.", StringComparison.Ordinal));
+    }
+
     private static async Task<MeshMonitor> LookAsync(Func<string, SeriesProbe> probe)
     {
-        MeshMonitor monitor = new([Istio, Linkerd], new ProbedSource(probe), TimeProvider.System, NullLogger<MeshMonitor>.Instance);
+        MeshMonitor monitor = Monitor(probe, TimeProvider.System, NullLogger<MeshMonitor>.Instance);
         await monitor.StartAsync(TestContext.Current.CancellationToken);
         await monitor.FirstLook.WaitAsync(TestContext.Current.CancellationToken);
         return monitor;
     }
+
+    private static MeshMonitor Monitor(Func<string, SeriesProbe> probe, TimeProvider clock, ILogger<MeshMonitor> log, bool auto = false, Cluster? cluster = null) => new(
+        new ConfiguredMeshes([Istio, Linkerd], auto),
+        new ProbedSource(probe),
+        cluster ?? Cluster.Absent(),
+        new WindowOptions(WindowOptions.DefaultWindow, WindowOptions.MaxWindow),
+        clock,
+        log);
 
     private sealed class ProbedSource(Func<string, SeriesProbe> probe) : ITrafficSource
     {
@@ -118,5 +165,9 @@ public sealed class MeshMonitorTests
             await Task.Yield();
             return probe(series);
         }
+
+        public Task<IReadOnlySet<string>> FindLabelsAsync(
+            string series, IReadOnlyList<Matcher> matchers, IReadOnlyList<string> labels, CancellationToken cancellationToken) =>
+            Task.FromResult<IReadOnlySet<string>>(labels.ToHashSet());
     }
 }

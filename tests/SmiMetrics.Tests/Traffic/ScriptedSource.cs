@@ -48,6 +48,10 @@ internal sealed partial class ScriptedSource : ITrafficSource
     public Task<SeriesProbe> ProbeAsync(string series, IReadOnlyList<Matcher> matchers, CancellationToken cancellationToken) =>
         Task.FromResult(new SeriesProbe(Matching(series, matchers).Any(), ScrapeInterval));
 
+    public Task<IReadOnlySet<string>> FindLabelsAsync(
+        string series, IReadOnlyList<Matcher> matchers, IReadOnlyList<string> labels, CancellationToken cancellationToken) =>
+        Task.FromResult<IReadOnlySet<string>>(Matching(series, matchers).SelectMany(found => found.Labels.Keys).Intersect(labels).ToHashSet());
+
     private IEnumerable<(string Name, Dictionary<string, string> Labels, double Increase)> Matching(string name, IReadOnlyList<Matcher> matchers) =>
         _series.Where(series => series.Name == name && matchers.All(matcher => Holds(matcher, series.Labels.GetValueOrDefault(matcher.Label, ""))));
 

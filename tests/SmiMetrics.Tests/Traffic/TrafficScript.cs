@@ -11,7 +11,7 @@ namespace SmiMetrics.Tests.Traffic;
 /// Runs a <c>.traffic</c> file, which a person who knows meshes can write. It has three commands, each with indented lines:
 /// <code>
 /// mesh linkerd                       which descriptors to use (default linkerd); FILE.yaml is one beside the script
-/// pods                               what the cluster holds; "none" after it: run without a cluster
+/// pods                               what the cluster holds, each pod with the proxies of all meshes, but for "proxy=none"; "none": run without a cluster
 ///   shop/web-1 ReplicaSet/web-abc Deployment/web node=n1 service=web label=app=web
 ///   shop/- Deployment/idle           objects without a pod
 /// load                               what every series increased by
@@ -20,6 +20,7 @@ namespace SmiMetrics.Tests.Traffic;
 ///   stale: Prometheus is down
 /// eval deployments shop/web          or "eval deployments shop", "eval deployments", "eval edges deployments shop/web side=client"
 ///   shop/web success=90 failure=10 p50=7.5 p99=- state=ok      in order and complete; only the keys given are compared
+///   shop/db state=partial reason=not_the_only_one              a part of the reason, with "_" for blanks
 /// eval nodes n1
 ///   fails: cannot tell
 /// eval deployments,statefulsets shop
@@ -103,7 +104,7 @@ internal sealed class TrafficScript(string folder, bool scraped)
     }
 
     private MeshDescriptor Mesh(string name) => name.EndsWith(".yaml", StringComparison.Ordinal)
-        ? DescriptorReader.Read(File.ReadAllText(Path.Combine(folder, name)), name)
+        ? DescriptorReader.Read(File.ReadAllText(Path.Combine(folder, name)), name, MeshCatalogue.BuiltIn)
         : MeshCatalogue.Load().Find(name);
 
     private void Load(string line)
@@ -156,9 +157,21 @@ internal sealed class TrafficScript(string folder, bool scraped)
         {
             ObjectKey key = new(@namespace, name[1]);
             _objects[new(ResourceKind.Pod, key)] =
-                new Pod(key, Labels, owners.Length > 0 ? Owner(owners[0]) : null, options.GetValueOrDefault("node", ""), "Running", "10.0.0.1");
+                Meshed(new Pod(key, Labels, owners.Length > 0 ? Owner(owners[0]) : null, options.GetValueOrDefault("node", ""), Pod.Running, "10.0.0.1"), options);
         }
     }
+
+    private Pod Meshed(Pod pod, Dictionary<string, string> options)
+    {
+        ProxyEndpoint[] proxies = options.GetValueOrDefault("proxy") == "none" ? [] : [.. Meshes().Select(mesh => mesh.Scrape).OfType<ProxyEndpoint>()];
+        return pod with
+        {
+            Labels = proxies.SelectMany(proxy => proxy.PodLabels).DistinctBy(label => label.Key).ToDictionary(),
+            Containers = new PodContainers([.. proxies.Select(proxy => new PodContainer(proxy.Container ?? "proxy", []))]),
+        };
+    }
+
+    private MeshDescriptor[] Meshes() => _meshes.Count == 0 ? [Mesh("linkerd")] : [.. _meshes];
 
     private static readonly Dictionary<string, string> Labels = [];
 
@@ -172,12 +185,13 @@ internal sealed class TrafficScript(string folder, bool scraped)
 
     private async Task EvaluateAsync(string[] question, List<string> expected)
     {
-        MeshDescriptor[] meshes = _meshes.Count == 0 ? [Mesh("linkerd")] : [.. _meshes];
+        MeshDescriptor[] meshes = Meshes();
         ITrafficSource source = scraped ? ScrapedScripts.Source(_series, meshes, _source.Instant) : _source;
-        using MeshMonitor monitor = new(meshes, source, TimeProvider.System, NullLogger<MeshMonitor>.Instance);
-        await monitor.StartAsync(CancellationToken.None);
         Cluster cluster = _hasCluster ? Cluster.Fixed(Snapshot()) : Cluster.Absent();
-        TrafficAggregator aggregator = new(source, monitor, cluster, new WindowOptions(TimeSpan.FromSeconds(30), TimeSpan.FromHours(1)));
+        WindowOptions windows = new(WindowOptions.DefaultWindow, WindowOptions.MaxWindow);
+        using MeshMonitor monitor = new(new ConfiguredMeshes(meshes, auto: false), source, cluster, windows, TimeProvider.System, NullLogger<MeshMonitor>.Instance);
+        await monitor.StartAsync(CancellationToken.None);
+        TrafficAggregator aggregator = new(source, monitor, cluster, windows);
 
         bool edges = question[0] == "edges";
         string[] words = edges ? question[1..] : question;
@@ -253,6 +267,7 @@ internal sealed class TrafficScript(string folder, bool scraped)
                 "state" => item.State.ToString().Equals(value, StringComparison.OrdinalIgnoreCase),
                 "side" => item.Side.ToString().Equals(value, StringComparison.OrdinalIgnoreCase),
                 "mesh" => (item.Mesh ?? "-") == value,
+                "reason" => item.Reason?.Contains(value.Replace('_', ' '), StringComparison.Ordinal) == true,
                 _ => throw new InvalidOperationException($"no such key: {word}"),
             };
             Assert.True(holds, $"expected {word} of\n  {expected}\ngot\n{actual}");

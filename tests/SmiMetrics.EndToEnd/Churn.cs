@@ -161,7 +161,7 @@ public sealed class Churn(World world) : IAsyncLifetime
         foreach (SimulatedPod pod in young)
         {
             Show(pod);
-            await content.WritePodAsync(pod, simulations.Single(simulation => simulation.Topology.MeshedPods.Contains(pod)).SidecarOf(pod.Workload), cancellationToken);
+            await content.WritePodAsync(pod, simulations.Single(simulation => simulation.Topology.MeshedPods.Contains(pod)).SidecarOf(pod.Workload)!, cancellationToken);
         }
 
         world.Prometheus.Discover(TargetsWithout([]));

@@ -114,7 +114,7 @@ public sealed class DisruptionTests(World world) : WorldTest(world)
         {
             HttpAnswer answer = await get($"{Deployments}/{name}");
             Assert.True(answer.Code == HttpStatusCode.OK, $"{(int)answer.Code} {answer.Body}");
-            Assert.Equal("idle", new TrafficItem(answer.Json).State);
+            Assert.True(new TrafficItem(answer.Json).IsWithoutTraffic);
             JsonNode list = (await get(Deployments)).Json;
             Assert.Contains(list["items"]!.AsArray(), item => item!["resource"]!["name"]!.GetValue<string>() == name);
         },

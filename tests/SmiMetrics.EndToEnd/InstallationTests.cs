@@ -20,6 +20,8 @@ public sealed class InstallationTests(World world) : WorldTest(world)
     [InlineData("watch", "daemonsets.apps", true)]
     [InlineData("watch", "jobs.batch", true)]
     [InlineData("watch", "cronjobs.batch", true)]
+    [InlineData("watch", "trafficsplits.split.smi-spec.io", true)]
+    [InlineData("list", "httproutes.gateway.networking.k8s.io", true)]
     [InlineData("watch", "endpointslices.discovery.k8s.io", true)]
     [InlineData("get", "secrets", false)]
     [InlineData("list", "configmaps", false)]

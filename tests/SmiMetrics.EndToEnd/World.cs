@@ -37,6 +37,9 @@ public sealed class World : IAsyncLifetime
 
     internal static MeshUnderTest Istio { get; } = new IstioUnderTest(Topology.WithEveryTrap("books", "library", firstNumber: 100));
 
+    /// <summary>Writes into the cluster.</summary>
+    internal ClusterContent Content { get; private set; } = null!;
+
     /// <summary>Why the tests cannot run here; null when they can.</summary>
     internal string? Unable { get; private set; }
 
@@ -187,8 +190,9 @@ public sealed class World : IAsyncLifetime
         _prometheus = await prometheus;
         _admin = KubectlWith(_controlPlane.Admin);
         ServerKubeconfig = ServerKubeconfigAt(null);
-        ClusterContent content = new(_controlPlane.Api);
+        ClusterContent content = Content = new ClusterContent(_controlPlane.Api);
         await content.WriteNodesAsync(cancellationToken);
+        await content.WriteSplitKindsAsync(cancellationToken);
         await content.WriteAsync(meshes, cancellationToken);
         Sidecar waypoint = IstioSimulation.WaypointSidecar;
         await content.WritePodAsync(

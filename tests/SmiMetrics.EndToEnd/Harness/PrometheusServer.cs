@@ -7,7 +7,7 @@ namespace SmiMetrics.EndToEnd.Harness;
 
 /// <summary>
 /// A real Prometheus. Usually it scrapes the simulated proxies every second, with relabelling that gives their series exactly the labels
-/// that Linkerd's and Istio's own scrape jobs give.
+/// that the meshes' own scrape jobs give.
 /// </summary>
 internal sealed class PrometheusServer : IAsyncDisposable
 {
@@ -34,11 +34,24 @@ internal sealed class PrometheusServer : IAsyncDisposable
     /// <summary>Since when scrapes have come without a gap: windows that begin earlier have no exact expectation.</summary>
     public DateTimeOffset SteadySince { get; private set; }
 
-    public static async Task<PrometheusServer> StartAsync(string program, Workspace workspace, SimulatedMesh mesh, CancellationToken cancellationToken)
+    public static Task<PrometheusServer> StartAsync(string program, Workspace workspace, SimulatedMesh mesh, CancellationToken cancellationToken) =>
+        StartAsync(program, workspace, "prometheus", LinkerdAndIstio(mesh.NewProxyUrl()), mesh.Targets, cancellationToken);
+
+    /// <summary>Starts one that scrapes, beside the proxies of Linkerd and Istio, those of the catalogue's meshes, each by a job of its own.</summary>
+    public static Task<PrometheusServer> StartWithCatalogueAsync(
+        string program, Workspace workspace, SimulatedMesh mesh, IReadOnlyList<CatalogueMesh> catalogue, IEnumerable<ScrapeTarget> targets, CancellationToken cancellationToken)
     {
-        workspace.Write("prometheus/prometheus.yml", Configuration(mesh.NewProxyUrl()));
-        PrometheusServer server = new(program, workspace.Folder("prometheus"));
-        server.Discover(mesh.Targets);
+        string proxyUrl = mesh.NewProxyUrl();
+        return StartAsync(
+            program, workspace, "prometheus-of-the-catalogue", LinkerdAndIstio(proxyUrl) + string.Concat(catalogue.Select(one => Job(one, proxyUrl))), [.. mesh.Targets, .. targets], cancellationToken);
+    }
+
+    private static async Task<PrometheusServer> StartAsync(
+        string program, Workspace workspace, string name, string configuration, IEnumerable<ScrapeTarget> targets, CancellationToken cancellationToken)
+    {
+        workspace.Write($"{name}/prometheus.yml", configuration);
+        PrometheusServer server = new(program, workspace.Folder(name));
+        server.Discover(targets);
         await server.StartAsync(cancellationToken);
         return server;
     }
@@ -188,18 +201,28 @@ internal sealed class PrometheusServer : IAsyncDisposable
         {
             targets = new[] { target.Url.Authority },
             labels = new Dictionary<string, string>(
-                target.PodLabels.Select(label => KeyValuePair.Create($"__meta_kubernetes_pod_label_{LabelName(label.Key)}", label.Value)))
+                target.PodLabels.Select(label => KeyValuePair.Create($"__meta_kubernetes_pod_label_{LabelName(label.Key)}", label.Value)).Concat(target.OtherLabels))
             {
                 ["__metrics_path__"] = target.Url.AbsolutePath,
                 ["__meta_kubernetes_namespace"] = target.Namespace,
                 ["__meta_kubernetes_pod_name"] = target.Pod,
                 ["__meta_kubernetes_pod_node_name"] = target.Node,
+                ["__meta_kubernetes_pod_controller_kind"] = target.Controller?.Kind ?? "",
+                ["__meta_kubernetes_pod_controller_name"] = target.Controller?.Name ?? "",
             },
         }));
     }
 
     // As in a cluster, only that the pod network is behind a proxy.
-    private static string Configuration(string proxyUrl) => $$"""
+    private static string Job(CatalogueMesh mesh, string proxyUrl) => $"""
+
+        - job_name: {mesh.Job}
+          file_sd_configs: [files: [{mesh.Job}.json]]
+          proxy_url: {proxyUrl}
+        {string.Join('\n', mesh.ScrapeJob.Split('\n').Select(line => "  " + line))}
+        """;
+
+    private static string LinkerdAndIstio(string proxyUrl) => $$"""
         global:
           scrape_interval: {{ScrapeInterval.TotalSeconds:0}}s
           scrape_timeout: {{ScrapeInterval.TotalSeconds:0}}s

@@ -11,6 +11,8 @@ namespace SmiMetrics.EndToEnd.Mesh;
 /// </summary>
 internal sealed class ClusterContent(KubeApi api)
 {
+    private readonly HashSet<string> _namespaces = [];
+
     public async Task WriteNodesAsync(CancellationToken cancellationToken)
     {
         foreach (string node in Topology.Nodes)
@@ -19,9 +21,46 @@ internal sealed class ClusterContent(KubeApi api)
         }
     }
 
+    /// <summary>Makes the kinds of traffic splits known to the cluster, in versions as real installations serve them.</summary>
+    public async Task WriteSplitKindsAsync(CancellationToken cancellationToken)
+    {
+        (string Group, string Plural, string Kind, string[] Versions)[] kinds =
+            [("split.smi-spec.io", "trafficsplits", "TrafficSplit", ["v1alpha2", "v1alpha1"]), ("gateway.networking.k8s.io", "httproutes", "HTTPRoute", ["v1", "v1beta1"])];
+        foreach ((string group, string plural, string kind, string[] versions) in kinds)
+        {
+            JsonObject definition = new()
+            {
+                ["apiVersion"] = "apiextensions.k8s.io/v1",
+                ["kind"] = "CustomResourceDefinition",
+                // Groups of Kubernetes' own projects need to say that they were reviewed.
+                ["metadata"] = new JsonObject
+                {
+                    ["name"] = $"{plural}.{group}",
+                    ["annotations"] = new JsonObject { ["api-approved.kubernetes.io"] = "unapproved, for tests alone" },
+                },
+                ["spec"] = new JsonObject
+                {
+                    ["group"] = group,
+                    ["scope"] = "Namespaced",
+                    ["names"] = new JsonObject { ["plural"] = plural, ["singular"] = kind.ToLowerInvariant(), ["kind"] = kind, ["listKind"] = $"{kind}List" },
+                    ["versions"] = new JsonArray([.. versions.Select((version, at) => new JsonObject
+                    {
+                        ["name"] = version,
+                        ["served"] = true,
+                        ["storage"] = at == 0,
+                        ["schema"] = new JsonObject { ["openAPIV3Schema"] = new JsonObject { ["type"] = "object", ["x-kubernetes-preserve-unknown-fields"] = true } },
+                    })]),
+                },
+            };
+            await api.CreateAsync("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", definition, cancellationToken);
+            await Eventually.SucceedsAsync(
+                $"{kind} is served", TimeSpan.FromSeconds(30), token => api.GetAsync($"/apis/{group}/{versions[0]}/{plural}", token), () => "", cancellationToken);
+        }
+    }
+
     public async Task WriteAsync(IReadOnlyList<IMeshSimulation> meshes, CancellationToken cancellationToken)
     {
-        foreach (string @namespace in meshes.SelectMany(mesh => mesh.Topology.Workloads).Select(workload => workload.Namespace).Distinct())
+        foreach (string @namespace in meshes.SelectMany(mesh => mesh.Topology.Workloads).Select(workload => workload.Namespace).Where(_namespaces.Add))
         {
             await api.CreateAsync("/api/v1/namespaces", new JsonObject { ["metadata"] = new JsonObject { ["name"] = @namespace } }, cancellationToken);
         }
@@ -57,11 +96,11 @@ internal sealed class ClusterContent(KubeApi api)
     }
 
     /// <summary>Creates a pod of a Deployment that exists.</summary>
-    public async Task WritePodAsync(SimulatedPod pod, Sidecar sidecar, CancellationToken cancellationToken)
+    public async Task WritePodAsync(SimulatedPod pod, Sidecar? sidecar, CancellationToken cancellationToken)
     {
         Workload workload = pod.Workload;
         JsonNode owner = await api.GetAsync($"{Collection("ReplicaSet", workload.Namespace)}/{workload.ReplicaSet}", cancellationToken);
-        await WritePodAsync(workload.Namespace, pod.Name, pod.Node, pod.Ip, sidecar.PodLabels, sidecar, owner, cancellationToken);
+        await WritePodAsync(workload.Namespace, pod.Name, pod.Node, pod.Ip, sidecar?.PodLabels ?? workload.PodLabels, sidecar, owner, cancellationToken);
     }
 
     /// <summary>Creates a running pod.</summary>
@@ -78,12 +117,13 @@ internal sealed class ClusterContent(KubeApi api)
         JsonArray containers = Containers();
         if (sidecar is not null)
         {
-            containers.Add(new JsonObject
+            JsonObject container = new() { ["name"] = sidecar.Container, ["image"] = $"example/{sidecar.Container}:1" };
+            if (sidecar.PortName is { } port)
             {
-                ["name"] = sidecar.Container,
-                ["image"] = $"example/{sidecar.Container}:1",
-                ["ports"] = new JsonArray(new JsonObject { ["name"] = sidecar.PortName, ["containerPort"] = sidecar.Port }),
-            });
+                container["ports"] = new JsonArray(new JsonObject { ["name"] = port, ["containerPort"] = sidecar.Port });
+            }
+
+            containers.Add(container);
         }
 
         JsonObject spec = new() { ["nodeName"] = node, ["containers"] = containers };
@@ -99,8 +139,11 @@ internal sealed class ClusterContent(KubeApi api)
     }
 
     /// <summary>Deletes a pod, at once.</summary>
-    public Task DeletePodAsync(SimulatedPod pod, CancellationToken cancellationToken) =>
-        api.DeleteAsync($"{Collection("Pod", pod.Workload.Namespace)}/{pod.Name}?gracePeriodSeconds=0", cancellationToken);
+    public Task DeletePodAsync(SimulatedPod pod, CancellationToken cancellationToken) => DeletePodAsync(pod.Workload.Namespace, pod.Name, cancellationToken);
+
+    /// <inheritdoc cref="DeletePodAsync(SimulatedPod, CancellationToken)"/>
+    public Task DeletePodAsync(string @namespace, string name, CancellationToken cancellationToken) =>
+        api.DeleteAsync($"{Collection("Pod", @namespace)}/{name}?gracePeriodSeconds=0", cancellationToken);
 
     private async Task WriteServiceAsync(string @namespace, string name, Workload workload, CancellationToken cancellationToken)
     {

@@ -47,14 +47,15 @@ internal sealed class ProxyPage
     /// <param name="bounds">The finite upper bounds as the mesh prints them.</param>
     public void Observe(string family, string labels, double perSecond, IReadOnlyList<Duration> durations, IReadOnlyList<string> bounds)
     {
+        string before = labels.Length == 0 ? "" : $"{labels},";
         foreach (string bound in bounds)
         {
             double limit = double.Parse(bound, CultureInfo.InvariantCulture);
             double share = durations.Where(duration => duration.Milliseconds <= limit).Sum(duration => duration.Share);
-            Add(family, "histogram", $"{family}_bucket{{{labels},le=\"{bound}\"}}", perSecond * share);
+            Add(family, "histogram", $"{family}_bucket{{{before}le=\"{bound}\"}}", perSecond * share);
         }
 
-        Add(family, "histogram", $"{family}_bucket{{{labels},le=\"+Inf\"}}", perSecond);
+        Add(family, "histogram", $"{family}_bucket{{{before}le=\"+Inf\"}}", perSecond);
         Add(family, "histogram", $"{family}_sum{{{labels}}}", perSecond * durations.Sum(duration => duration.Share * duration.Milliseconds));
         Add(family, "histogram", $"{family}_count{{{labels}}}", perSecond);
     }

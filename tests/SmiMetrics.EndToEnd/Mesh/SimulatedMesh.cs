@@ -11,14 +11,25 @@ namespace SmiMetrics.EndToEnd.Mesh;
 /// <param name="Job">The scrape job that the mesh's own Prometheus configuration has for it.</param>
 /// <param name="Url">The page, at the pod's own address.</param>
 /// <param name="PodLabels">The Kubernetes labels of its pod.</param>
+/// <param name="Controller">Kind and name of what made its pod, for jobs that ask; null where none does.</param>
 internal sealed record ScrapeTarget(
-    string Job, Uri Url, string Namespace, string Pod, string Node, IReadOnlyDictionary<string, string> PodLabels);
+    string Job,
+    Uri Url,
+    string Namespace,
+    string Pod,
+    string Node,
+    IReadOnlyDictionary<string, string> PodLabels,
+    (string Kind, string Name)? Controller = null)
+{
+    /// <summary>What service discovery says of it, where it is not that of Kubernetes alone.</summary>
+    public IReadOnlyDictionary<string, string> OtherLabels { get; init; } = new Dictionary<string, string>();
+}
 
 /// <summary>The proxy that a mesh's injector adds to a pod.</summary>
 /// <param name="Container">The proxy's container.</param>
-/// <param name="PortName">The name of the port that shows <paramref name="Path"/>.</param>
+/// <param name="PortName">The name of the port that shows <paramref name="Path"/>; empty if it has none, null if the container does not declare it.</param>
 /// <param name="PodLabels">All labels of a pod that has it.</param>
-internal sealed record Sidecar(string Container, string PortName, int Port, string Path, IReadOnlyDictionary<string, string> PodLabels)
+internal sealed record Sidecar(string Container, string? PortName, int Port, string Path, IReadOnlyDictionary<string, string> PodLabels)
 {
     /// <summary>The proxy's page in a pod of this address.</summary>
     public Uri UrlAt(string podIp) => new($"http://{podIp}:{Port}{Path}");
@@ -29,8 +40,8 @@ internal interface IMeshSimulation
 {
     Topology Topology { get; }
 
-    /// <summary>The proxy in the pods of a meshed workload.</summary>
-    Sidecar SidecarOf(Workload workload);
+    /// <summary>The proxy in the pods of a meshed workload; null where they have none of their own, but one elsewhere serves them.</summary>
+    Sidecar? SidecarOf(Workload workload);
 
     IEnumerable<(ScrapeTarget Target, ProxyPage Page)> Proxies();
 }
@@ -41,7 +52,7 @@ internal interface IMeshSimulation
 /// </summary>
 internal sealed class SimulatedMesh : IAsyncDisposable
 {
-    private const int MostScrapers = 8;
+    private const int MostScrapers = 40;
 
     private readonly WebApplication _server = LoopbackServer.Create(MostScrapers);
     private readonly ConcurrentDictionary<string, ProxyPage> _pages = new();

@@ -107,6 +107,45 @@ internal sealed class Topology
         return topology;
     }
 
+    /// <summary>
+    /// Two namespaces for a mesh of the catalogue. Fewer traps than <see cref="WithEveryTrap"/>, but every kind of workload, a name in both
+    /// namespaces with a call across, names that begin other names, two that call each other, and a caller without a proxy. Names have no
+    /// dots: meshes that pack them cannot have any.
+    /// </summary>
+    /// <param name="prefix">Stands before every name, for a mesh whose names must be the only ones in the cluster.</param>
+    /// <param name="sameNames">Whether the workload of the second namespace is called like one of the first.</param>
+    public static Topology OfCatalogue(string first, string second, int firstNumber, string prefix = "", bool sameNames = true)
+    {
+        Topology topology = new(first, second, firstNumber);
+        string otherName = sameNames ? $"{prefix}api" : $"{prefix}billing-api";
+        Workload web = topology.Add("Deployment", first, $"{prefix}web", 2);
+        Workload webAdmin = topology.Add("Deployment", first, $"{prefix}web-admin", 1);
+        Workload api = topology.Add("Deployment", first, $"{prefix}api", 2);
+        Workload db = topology.Add("StatefulSet", first, $"{prefix}db", 2);
+        Workload agent = topology.Add("DaemonSet", first, $"{prefix}agent", 1);
+        Workload migrate = topology.Add("Job", first, $"{prefix}migrate", 1);
+        Workload report = topology.Add("CronJob", first, $"{prefix}report", 1);
+        Workload legacy = topology.Add("ReplicationController", first, $"{prefix}legacy", 1);
+        topology.Idle = topology.Add("Deployment", first, $"{prefix}idle", 1);
+        Workload otherApi = topology.Add("Deployment", second, otherName, 1);
+        Workload caller = topology.Add("Deployment", Outside, $"caller-of-{first}", 1, meshed: false);
+
+        topology.Add(web, api, api.Name, 800, [new(0.7, "200", false), new(0.1, "404", false), new(0.2, "503", true)], Mixed);
+        topology.Add(api, web, web.Name, 400, Fine, Quick);
+        topology.Add(caller, web, web.Name, 600, [new(0.5, "200", false), new(0.5, "500", true)], Slow);
+        topology.Add(web, webAdmin, webAdmin.Name, 200, Fine, Slow);
+        topology.Add(web, db, db.Name, 1200, [new(0.9, "200", false), new(0.1, "503", true)], Quick);
+        topology.Add(migrate, db, db.Name, 250, Fine, Slow);
+        topology.Add(report, db, db.Name, 350, Fine, Quick);
+        topology.Add(api, agent, agent.Name, 500, [new(0.8, "200", false), new(0.2, "302", false)], Mixed);
+        topology.Add(web, legacy, legacy.Name, 260, Fine, Quick);
+        topology.Add(web, migrate, migrate.Name, 150, Fine, Slow);
+        topology.Add(api, report, report.Name, 170, Fine, Mixed);
+        topology.Add(web, otherApi, otherName, 310, [new(0.5, "200", false), new(0.5, "503", true)], Mixed);
+        topology.Add(otherApi, api, api.Name, 620, Fine, Slow);
+        return topology;
+    }
+
     /// <summary>One namespace, in which <c>visitor</c> calls everybody else.</summary>
     public static Topology OfOneVisitor(string @namespace, int firstNumber)
     {

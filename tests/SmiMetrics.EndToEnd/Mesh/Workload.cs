@@ -32,6 +32,14 @@ internal sealed class Workload(string kind, string @namespace, string name, int 
     /// <summary>The Job that a CronJob has made.</summary>
     public string ScheduledJob => Name + ScheduledRun;
 
+    /// <summary>Kind and name of what makes its pods.</summary>
+    public (string Kind, string Name) Controller => Kind switch
+    {
+        "Deployment" => ("ReplicaSet", ReplicaSet),
+        "CronJob" => ("Job", ScheduledJob),
+        _ => (Kind, Name),
+    };
+
     /// <summary>Selects its pods. The kind too: two workloads of one name must not take each other's.</summary>
     public IReadOnlyDictionary<string, string> Selector => new Dictionary<string, string> { ["app"] = Name, ["kind"] = Kind };
 
@@ -54,7 +62,7 @@ internal sealed class Workload(string kind, string @namespace, string name, int 
             "CronJob" => $"{ScheduledJob}-{suffix}",
             _ => $"{Name}-{suffix}",
         };
-        return new SimulatedPod(this, name, $"10.1.{number}.{index + 1}", Topology.Nodes[(number + index) % Topology.Nodes.Count]);
+        return new SimulatedPod(this, name, $"10.{1 + (number / 256)}.{number % 256}.{index + 1}", Topology.Nodes[(number + index) % Topology.Nodes.Count]);
     }
 
     // Names that look like those Kubernetes makes, but are the same in every run.

@@ -15,17 +15,25 @@ public sealed class LargeClusterTests(ITestOutputHelper output)
     private const int ReplicaSets = 3_000;
     private const int ContainerTemplates = 50;
 
+    /// <summary>In bytes.</summary>
+    private const long MostKept = 10_000_000;
+
     [Fact]
     public async Task Ten_thousand_pods_and_three_thousand_ReplicaSets_stay_small()
     {
-        using LargeApiServer server = new();
-        (long held, TimeSpan sync, int shared) = await FollowAsync(server);
-        // With and without, one right after the other: what tests before have left behind may go at any time.
-        long kept = held - await HeldMemory.SettledAsync();
-        long bytes = server.Bytes;
-        output.WriteLine($"{bytes / 1e6:0} MB of JSON ({bytes / (Pods + ReplicaSets)} B an object) in {sync.TotalSeconds:0.00} s; {kept / 1e6:0.0} MB kept ({kept / Pods} B a pod); {shared} lists of containers for {ContainerTemplates} templates");
+        long kept = long.MaxValue;
+        // What tests before have left behind may go between two measurements, but it goes only once.
+        for (int attempt = 0; attempt < 3 && kept > MostKept; attempt++)
+        {
+            using LargeApiServer server = new();
+            (long held, TimeSpan sync, int shared) = await FollowAsync(server);
+            // With and without, one right after the other.
+            kept = held - await HeldMemory.SettledAsync();
+            long bytes = server.Bytes;
+            output.WriteLine($"{bytes / 1e6:0} MB of JSON ({bytes / (Pods + ReplicaSets)} B an object) in {sync.TotalSeconds:0.00} s; {kept / 1e6:0.0} MB kept ({kept / Pods} B a pod); {shared} lists of containers for {ContainerTemplates} templates");
+        }
 
-        Assert.InRange(kept, 1, 10_000_000);
+        Assert.InRange(kept, 1, MostKept);
     }
 
     /// <returns>What was held while the cluster was followed, which has ended then.</returns>

@@ -106,9 +106,11 @@ internal static class CheckCommand
         TargetSeries[] failing = [.. targets.Select(target => target.Series).Where(series => series.LastError is not null).OrderBy(series => series.Target.Name, StringComparer.Ordinal)];
         if (failing is [var first, ..])
         {
-            string which = failing.Length == 1 ? first.Target.Name : $"{failing.Length} of {targets.Length} proxies cannot be scraped, such as {first.Target.Name}";
+            string which = failing.Length == 1
+                ? $"{first.Target.Name} cannot be scraped"
+                : $"{failing.Length} of {targets.Length} proxies cannot be scraped, such as {first.Target.Name}";
             yield return new MeshProblem(
-                $"{which}{(failing.Length == 1 ? " cannot be scraped" : "")}: {first.LastError}",
+                $"{which}: {first.LastError}",
                 "See whether the page is there, and whether the server may reach its port: the network's and the mesh's own policies may forbid it.");
         }
     }

@@ -40,12 +40,12 @@ internal static class TrafficSplitReader
     // first rule that has it. Routes of Gateways alone have no apex that anybody in the mesh could call.
     private static TrafficSplit? ReadHttpRoute(ObjectKey key, IReadOnlyDictionary<string, string> labels, KubeSpec? spec)
     {
-        KubeReference? parent = (spec?.ParentRefs ?? []).Find(reference => reference is { Kind: ServiceKind } && IsDnsLabel(reference.Name) && (reference.Namespace ?? key.Namespace) == key.Namespace);
+        KubeReference? parent = (spec?.ParentRefs ?? []).Find(reference => reference is { Kind: ServiceKind } && IsService(reference.Name) && (reference.Namespace ?? key.Namespace) == key.Namespace);
         return parent is null
             ? null
             : Split(ResourceKind.HttpRoute, key, labels, parent.Name!, (spec!.Rules ?? []).SelectMany(rule =>
             {
-                KubeBackend[] backends = [.. (rule.BackendRefs ?? []).Where(backend => backend is { Kind: null or ServiceKind } && IsDnsLabel(backend.Name))];
+                KubeBackend[] backends = [.. (rule.BackendRefs ?? []).Where(backend => backend is { Kind: null or ServiceKind } && IsService(backend.Name))];
                 int[] weights = Weights([.. backends.Select(backend => backend.Weight)], unsaid: 1);
                 return backends.Select((backend, at) => new SplitBackend(parent.Name!, backend.Namespace ?? key.Namespace, backend.Name!, weights[at]));
             }));
@@ -59,17 +59,13 @@ internal static class TrafficSplitReader
 
     private static string? BareName(string? service, string @namespace) => service?.Split('.') switch
     {
-        [var name] when IsDnsLabel(name) => name,
-        [var name, var within, ..] when within == @namespace && IsDnsLabel(name) => name,
+        [var name] when IsService(name) => name,
+        [var name, var within, ..] when within == @namespace && IsService(name) => name,
         _ => null,
     };
 
-    // A Service's name (RFC 1123, apimachinery pkg/util/validation). Nothing keeps others out of these objects, and no Service has them.
-    private static bool IsDnsLabel(string? name) =>
-        name is { Length: > 0 and <= 63 }
-        && name.All(character => char.IsAsciiLetterLower(character) || char.IsAsciiDigit(character) || character == '-')
-        && name[0] != '-'
-        && name[^1] != '-';
+    // Nothing keeps other names out of these objects, and no Service has them.
+    private static bool IsService(string? name) => name is not null && KubernetesName.IsLabel(name);
 
     /// <summary>
     /// Whole numbers, as clients read them. Where one is a fraction (v1alpha1 has quantities such as <c>500m</c>) all are counted in

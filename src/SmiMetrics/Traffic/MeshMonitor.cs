@@ -182,13 +182,13 @@ internal sealed partial class MeshMonitor(
         catch (SourceUnavailableException e)
         {
             // The source logs its own failures; what was known of this mesh stays known, and the others are looked at all the same.
-            return (before is null ? Unknown(mesh) : before, e);
+            return (before ?? Unknown(mesh), e);
         }
         catch (Exception e) when (e is not OperationCanceledException)
         {
             // Whatever it is, it must not end the loop, and with it the server.
             Log.Unexpected(logger, e, mesh.Name);
-            return (before is null ? Unknown(mesh) : before, e);
+            return (before ?? Unknown(mesh), e);
         }
     }
 

@@ -43,7 +43,7 @@ internal sealed class PrometheusServer : IAsyncDisposable
     {
         string proxyUrl = mesh.NewProxyUrl();
         return StartAsync(
-            program, workspace, "prometheus-of-the-catalogue", LinkerdAndIstio(proxyUrl) + string.Concat(catalogue.Select(one => Job(one, proxyUrl))), [.. mesh.Targets, .. targets], cancellationToken);
+            program, workspace, "prometheus-of-the-catalogue", LinkerdAndIstio(proxyUrl) + string.Concat(catalogue.Select(one => Job(one.Job, one.ScrapeJob, proxyUrl))), [.. mesh.Targets, .. targets], cancellationToken);
     }
 
     private static async Task<PrometheusServer> StartAsync(
@@ -213,41 +213,19 @@ internal sealed class PrometheusServer : IAsyncDisposable
         }));
     }
 
-    // As in a cluster, only that the pod network is behind a proxy.
-    private static string Job(CatalogueMesh mesh, string proxyUrl) => $"""
-
-        - job_name: {mesh.Job}
-          file_sd_configs: [files: [{mesh.Job}.json]]
-          proxy_url: {proxyUrl}
-        {string.Join('\n', mesh.ScrapeJob.Split('\n').Select(line => "  " + line))}
-        """;
-
     private static string LinkerdAndIstio(string proxyUrl) => $$"""
         global:
           scrape_interval: {{ScrapeInterval.TotalSeconds:0}}s
           scrape_timeout: {{ScrapeInterval.TotalSeconds:0}}s
-        scrape_configs:
-        - job_name: linkerd-proxy
-          file_sd_configs: [files: [linkerd-proxy.json]]
-          proxy_url: {{proxyUrl}}
-          relabel_configs:
-          - {source_labels: [__meta_kubernetes_namespace], target_label: namespace}
-          - {source_labels: [__meta_kubernetes_pod_name], target_label: pod}
-          # "job" is the scrape job's name.
-          - {source_labels: [__meta_kubernetes_pod_label_linkerd_io_proxy_job], target_label: k8s_job}
-          - {action: labeldrop, regex: __meta_kubernetes_pod_label_linkerd_io_proxy_job}
-          - {action: labelmap, regex: __meta_kubernetes_pod_label_linkerd_io_proxy_(.+)}
-          - {action: labeldrop, regex: __meta_kubernetes_pod_label_linkerd_io_proxy_(.+)}
-          - {action: labelmap, regex: __meta_kubernetes_pod_label_linkerd_io_(.+)}
-          - {action: labeldrop, regex: __meta_kubernetes_pod_label_linkerd_io_(.+)}
-          - {action: labelmap, regex: __meta_kubernetes_pod_label_(.+)}
-        - job_name: envoy-stats
-          file_sd_configs: [files: [envoy-stats.json]]
-          proxy_url: {{proxyUrl}}
-          relabel_configs:
-          - {action: labelmap, regex: __meta_kubernetes_pod_label_(.+)}
-          - {source_labels: [__meta_kubernetes_namespace], target_label: namespace}
-          - {source_labels: [__meta_kubernetes_pod_name], target_label: pod}
-          - {source_labels: [__meta_kubernetes_pod_node_name], target_label: node}
+        scrape_configs:{{Job("linkerd-proxy", LinkerdSimulation.ScrapeJob, proxyUrl)}}{{Job("envoy-stats", IstioSeries.ScrapeJob, proxyUrl)}}
+        """;
+
+    // As in a cluster, only that the pod network is behind a proxy.
+    private static string Job(string name, string relabelling, string proxyUrl) => $"""
+
+        - job_name: {name}
+          file_sd_configs: [files: [{name}.json]]
+          proxy_url: {proxyUrl}
+        {string.Join('\n', relabelling.Split('\n').Select(line => "  " + line))}
         """;
 }

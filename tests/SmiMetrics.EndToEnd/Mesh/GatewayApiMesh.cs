@@ -16,19 +16,7 @@ internal sealed class GatewayApiMesh(Topology topology) : CatalogueMesh("gateway
 
     private readonly LinkerdSimulation _linkerd = new(topology);
 
-    // The job linkerd-proxy of Linkerd's viz extension.
-    public override string ScrapeJob => """
-        relabel_configs:
-        - {source_labels: [__meta_kubernetes_namespace], target_label: namespace}
-        - {source_labels: [__meta_kubernetes_pod_name], target_label: pod}
-        - {source_labels: [__meta_kubernetes_pod_label_linkerd_io_proxy_job], target_label: k8s_job}
-        - {action: labeldrop, regex: __meta_kubernetes_pod_label_linkerd_io_proxy_job}
-        - {action: labelmap, regex: __meta_kubernetes_pod_label_linkerd_io_proxy_(.+)}
-        - {action: labeldrop, regex: __meta_kubernetes_pod_label_linkerd_io_proxy_(.+)}
-        - {action: labelmap, regex: __meta_kubernetes_pod_label_linkerd_io_(.+)}
-        - {action: labeldrop, regex: __meta_kubernetes_pod_label_linkerd_io_(.+)}
-        - {action: labelmap, regex: __meta_kubernetes_pod_label_(.+)}
-        """;
+    public override string ScrapeJob => LinkerdSimulation.ScrapeJob;
 
     public override IReadOnlyList<string> ToldKinds { get; } = ["namespaces", "services"];
 

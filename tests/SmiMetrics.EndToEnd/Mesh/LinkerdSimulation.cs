@@ -6,6 +6,20 @@ namespace SmiMetrics.EndToEnd.Mesh;
 /// </summary>
 internal sealed class LinkerdSimulation(Topology topology) : IMeshSimulation
 {
+    /// <summary>What the job linkerd-proxy of Linkerd's viz extension adds to the proxies' series. "job" is the scrape job's own name.</summary>
+    public const string ScrapeJob = """
+        relabel_configs:
+        - {source_labels: [__meta_kubernetes_namespace], target_label: namespace}
+        - {source_labels: [__meta_kubernetes_pod_name], target_label: pod}
+        - {source_labels: [__meta_kubernetes_pod_label_linkerd_io_proxy_job], target_label: k8s_job}
+        - {action: labeldrop, regex: __meta_kubernetes_pod_label_linkerd_io_proxy_job}
+        - {action: labelmap, regex: __meta_kubernetes_pod_label_linkerd_io_proxy_(.+)}
+        - {action: labeldrop, regex: __meta_kubernetes_pod_label_linkerd_io_proxy_(.+)}
+        - {action: labelmap, regex: __meta_kubernetes_pod_label_linkerd_io_(.+)}
+        - {action: labeldrop, regex: __meta_kubernetes_pod_label_linkerd_io_(.+)}
+        - {action: labelmap, regex: __meta_kubernetes_pod_label_(.+)}
+        """;
+
     private static readonly string[] Bounds =
     [
         "1", "2", "3", "4", "5", "10", "20", "30", "40", "50", "100", "200", "300", "400", "500", "1000", "2000", "3000", "4000", "5000",

@@ -1,6 +1,6 @@
-using SmiMetrics.Api;
+using SmiMetrics.Kubernetes;
 
-namespace SmiMetrics.Tests.Api;
+namespace SmiMetrics.Tests.Kubernetes;
 
 public sealed class KubernetesNameTests
 {

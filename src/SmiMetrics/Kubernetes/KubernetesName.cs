@@ -1,6 +1,6 @@
 using System.Buffers;
 
-namespace SmiMetrics.Api;
+namespace SmiMetrics.Kubernetes;
 
 /// <summary>
 /// The two forms that names of Kubernetes objects have (apimachinery <c>pkg/util/validation/validation.go</c>). Nothing that passes has a

@@ -1,10 +1,6 @@
-using System.Buffers;
 using System.Collections.Frozen;
 using System.Globalization;
-using System.Text.Encodings.Web;
-using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
-using Microsoft.Extensions.Primitives;
 using SmiMetrics.Kubernetes;
 using SmiMetrics.Traffic;
 
@@ -50,30 +46,10 @@ internal sealed class TrafficApi(TrafficAggregator traffic, MeshMonitor meshes, 
         };
     }
 
-    /// <summary>Writes a document with the conventions of every Kubernetes API server.</summary>
-    public static async Task WriteAsync<T>(HttpContext context, int code, T document, JsonTypeInfo<T> type)
-    {
-        HttpResponse response = context.Response;
-        response.StatusCode = code;
-        response.ContentType = "application/json";
-        response.Headers.CacheControl = "no-cache, private";
-        response.Headers.XContentTypeOptions = "nosniff";
-
-        // Quotes in messages stay readable: nothing that reads JSON as JSON needs them escaped twice.
-        JsonWriterOptions format = new() { Indented = WantsPretty(context.Request), Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
-        await using (Utf8JsonWriter writer = new(response.BodyWriter, format))
-        {
-            JsonSerializer.Serialize(writer, document, type);
-        }
-
-        response.BodyWriter.Write("\n"u8);
-        await response.BodyWriter.FlushAsync(context.RequestAborted);
-    }
-
     private static Task AnswerDocumentAsync<T>(HttpContext context, T document, JsonTypeInfo<T> type)
     {
         CheckMethodAndAccept(context.Request);
-        return WriteAsync(context, StatusCodes.Status200OK, document, type);
+        return Answer.WriteAsync(context, StatusCodes.Status200OK, document, type);
     }
 
     private async Task AnswerTrafficAsync(HttpContext context, ResourcePath path)
@@ -81,7 +57,7 @@ internal sealed class TrafficApi(TrafficAggregator traffic, MeshMonitor meshes, 
         HttpRequest request = context.Request;
         CheckMethodAndAccept(request);
         CheckNames(path);
-        if (IsTrue(request.Query["watch"]) && path.Name is null)
+        if (Answer.IsTrue(request.Query["watch"]) && path.Name is null)
         {
             throw new StatusException(Status.WatchNotSupported(path.Resource.Name));
         }
@@ -119,7 +95,7 @@ internal sealed class TrafficApi(TrafficAggregator traffic, MeshMonitor meshes, 
         if (path.Name is { } name)
         {
             MeshStatus status = statuses.FirstOrDefault(status => status.Mesh.Name == name) ?? throw NotFound(path);
-            await WriteAsync(context, StatusCodes.Status200OK, Mesh.Of(status, path.Version), ApiJson.Default.Mesh);
+            await Answer.WriteAsync(context, StatusCodes.Status200OK, Mesh.Of(status, path.Version), ApiJson.Default.Mesh);
             return;
         }
 
@@ -129,7 +105,7 @@ internal sealed class TrafficApi(TrafficAggregator traffic, MeshMonitor meshes, 
             new ListMeta(path.SelfLink),
             meshes.Mistakes is { Count: > 0 } mistakes ? mistakes : null,
             [.. statuses.Select(status => Mesh.Of(status, path.Version))]);
-        await WriteAsync(context, StatusCodes.Status200OK, list, ApiJson.Default.MeshList);
+        await Answer.WriteAsync(context, StatusCodes.Status200OK, list, ApiJson.Default.MeshList);
     }
 
     private async Task AnswerGraphAsync(HttpContext context, ResourcePath path, TimeSpan? window)
@@ -155,7 +131,7 @@ internal sealed class TrafficApi(TrafficAggregator traffic, MeshMonitor meshes, 
     {
         IReadOnlyList<TrafficItem> found = await traffic.GetResourcesAsync(ObjectScope.Of(of), window, context.RequestAborted);
         TrafficItem item = found.Count > 0 ? found[0] : throw NotFound(path);
-        await WriteAsync(context, StatusCodes.Status200OK, Write(item, path), ApiJson.Default.TrafficMetrics);
+        await Answer.WriteAsync(context, StatusCodes.Status200OK, Write(item, path), ApiJson.Default.TrafficMetrics);
     }
 
     private async Task AnswerListAsync(HttpContext context, ResourcePath path, TimeSpan? window)
@@ -189,7 +165,7 @@ internal sealed class TrafficApi(TrafficAggregator traffic, MeshMonitor meshes, 
         string apiVersion = $"{Group}/{path.Version}";
         TrafficMetricsList list = new(
             ListKind, apiVersion, new ListMeta(path.SelfLink), resource, [.. items.Select(item => Write(item, path))]);
-        return WriteAsync(context, StatusCodes.Status200OK, list, ApiJson.Default.TrafficMetricsList);
+        return Answer.WriteAsync(context, StatusCodes.Status200OK, list, ApiJson.Default.TrafficMetricsList);
     }
 
     /// <summary>Always all five metrics in this order: existing clients index them (nginx-meshctl <c>top</c>).</summary>
@@ -343,21 +319,5 @@ internal sealed class TrafficApi(TrafficAggregator traffic, MeshMonitor meshes, 
         {
             throw new StatusException(Status.BadRequest(e.Message));
         }
-    }
-
-    /// <summary>As Kubernetes reads a boolean parameter: anything but absent, <c>false</c> and <c>0</c> is true, even nothing.</summary>
-    private static bool IsTrue(StringValues parameter) => parameter.Count > 0 && parameter[0] is not ("false" or "0");
-
-    private static bool WantsPretty(HttpRequest request)
-    {
-        if (request.Query.TryGetValue("pretty", out StringValues pretty))
-        {
-            return IsTrue(pretty);
-        }
-
-        string agent = request.Headers.UserAgent.ToString();
-        return agent.StartsWith("curl", StringComparison.Ordinal)
-            || agent.StartsWith("Wget", StringComparison.Ordinal)
-            || agent.StartsWith("Mozilla/5.0", StringComparison.Ordinal);
     }
 }

@@ -40,6 +40,9 @@ internal enum Listener
 /// <summary>Puts the server together from its options: services, then an ordered pipeline for each port.</summary>
 internal static partial class Server
 {
+    /// <summary>Of lists that are read page by page: some 50 MB at most.</summary>
+    private const int MostItemsOfPages = 100_000;
+
     /// <summary>Longer than any query's deadline, so that what is under way ends by itself.</summary>
     private static readonly TimeSpan DrainTime = TimeSpan.FromSeconds(20);
 
@@ -81,6 +84,7 @@ internal static partial class Server
         builder.Services.AddHostedService(provider => provider.GetRequiredService<MeshMonitor>());
         builder.Services.AddSingleton<TrafficAggregator>();
         builder.Services.AddSingleton(options.LatencyUnit);
+        builder.Services.AddSingleton(new ListPages(clock, MostItemsOfPages));
         builder.Services.AddSingleton<TrafficApi>();
         if (options.MeshConfiguration.Paths.Count > 0)
         {

@@ -1,41 +1,79 @@
 using System.Buffers;
+using System.IO.Compression;
 using System.Text.Encodings.Web;
 using System.Text.Json;
-using System.Text.Json.Serialization.Metadata;
 using Microsoft.Extensions.Primitives;
 
 namespace SmiMetrics.Api;
 
-/// <summary>Writes documents with the conventions of every Kubernetes API server.</summary>
+/// <summary>Writes documents with the conventions of every Kubernetes API server (apiserver <c>pkg/endpoints/handlers/responsewriters/writers.go</c>).</summary>
 internal static class Answer
 {
-    public static async Task WriteAsync<T>(HttpContext context, int code, T document, JsonTypeInfo<T> type)
+    public const string Json = "application/json";
+    public const string Yaml = "application/yaml";
+
+    /// <summary>Smaller bodies are not worth the work.</summary>
+    private const int CompressFrom = 128 * 1024;
+
+    /// <summary>The media type that a clause gets; null where it takes none of ours.</summary>
+    public static string? MediaTypeFor(AcceptClause clause) =>
+        clause.TakesJson ? Json : clause.Takes("application", "yaml") ? Yaml : null;
+
+    /// <param name="document">Of a type that <see cref="ApiJson"/> knows.</param>
+    public static async Task WriteAsync(HttpContext context, int code, object document)
     {
-        HttpResponse response = context.Response;
-        response.StatusCode = code;
-        response.ContentType = "application/json";
-        response.Headers.CacheControl = "no-cache, private";
-        response.Headers.XContentTypeOptions = "nosniff";
+        string mediaType = Negotiation.Clauses(context.Request).Select(MediaTypeFor).FirstOrDefault(type => type is not null) ?? Json;
+        ArrayBufferWriter<byte> body = new();
 
         // Quotes in messages stay readable: nothing that reads JSON as JSON needs them escaped twice.
         JsonWriterOptions format = new() { Indented = WantsPretty(context.Request), Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
-        await using (Utf8JsonWriter writer = new(response.BodyWriter, format))
+        await using (Utf8JsonWriter writer = new(body, format))
         {
-            JsonSerializer.Serialize(writer, document, type);
+            JsonSerializer.Serialize(writer, document, ApiJson.Default.GetTypeInfo(document.GetType())!);
         }
 
-        response.BodyWriter.Write("\n"u8);
-        await response.BodyWriter.FlushAsync(context.RequestAborted);
+        if (mediaType == Yaml)
+        {
+            body = YamlText.Of(body.WrittenMemory);
+        }
+        else
+        {
+            body.Write("\n"u8);
+        }
+
+        HttpResponse response = context.Response;
+        response.StatusCode = code;
+        response.ContentType = mediaType;
+        response.Headers.CacheControl = "no-cache, private";
+        response.Headers.XContentTypeOptions = "nosniff";
+        await SendAsync(context, body.WrittenMemory);
     }
 
-    /// <summary>As Kubernetes reads a boolean parameter: anything but absent, <c>false</c> and <c>0</c> is true, even nothing.</summary>
-    public static bool IsTrue(StringValues parameter) => parameter.Count > 0 && parameter[0] is not ("false" or "0");
+    private static async Task SendAsync(HttpContext context, ReadOnlyMemory<byte> body)
+    {
+        HttpResponse response = context.Response;
+        if (body.Length <= CompressFrom || !TakesGzip(context.Request))
+        {
+            response.ContentLength = body.Length;
+            await response.BodyWriter.WriteAsync(body, context.RequestAborted);
+            return;
+        }
+
+        response.Headers.ContentEncoding = "gzip";
+        response.Headers.Vary = "Accept-Encoding";
+        // The first level, as in Go: the network is near, and the next would cost more time than it saves.
+        await using GZipStream compressed = new(response.Body, CompressionLevel.Fastest, leaveOpen: true);
+        await compressed.WriteAsync(body, context.RequestAborted);
+    }
+
+    private static bool TakesGzip(HttpRequest request) =>
+        request.GetTypedHeaders().AcceptEncoding.Any(encoding => encoding.Value.Equals("gzip", StringComparison.OrdinalIgnoreCase) && encoding.Quality is not 0);
 
     private static bool WantsPretty(HttpRequest request)
     {
         if (request.Query.TryGetValue("pretty", out StringValues pretty))
         {
-            return IsTrue(pretty);
+            return Parameters.IsTrue(pretty);
         }
 
         string agent = request.Headers.UserAgent.ToString();

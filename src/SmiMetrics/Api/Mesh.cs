@@ -16,7 +16,7 @@ internal sealed record Mesh(string Kind, string ApiVersion, ObjectMeta Metadata,
         return new Mesh(
             ObjectKind,
             $"{TrafficApi.Group}/{version}",
-            new ObjectMeta(name, null, path.SelfLink, null, null),
+            new ObjectMeta(name, null, path.SelfLink, null, null, null),
             status.Mesh.Title,
             new MeshFindings(
                 status.Presence.ToString(),
@@ -29,6 +29,22 @@ internal sealed record Mesh(string Kind, string ApiVersion, ObjectMeta Metadata,
                 [.. status.Problems.Select(problem => new MeshTrouble(problem.Problem, problem.Remedy))],
                 status.Notes));
     }
+
+    /// <summary>In each of its forms.</summary>
+    /// <param name="mistakes">See <see cref="MeshList"/>.</param>
+    public static Forms<Mesh> Forms(string version, IReadOnlyList<string>? mistakes) => new(
+        mesh => mesh.Metadata,
+        mesh => mesh,
+        (meta, meshes) => new MeshList(ObjectKind + "List", $"{TrafficApi.Group}/{version}", meta, mistakes, meshes),
+        [
+            new("Name", "As --mesh has it.", mesh => mesh.Metadata.Name) { IsName = true },
+            new("Found", "Whether its series exist.", mesh => mesh.Status.Presence switch { "Found" => "yes", "Missing" => "no", _ => "unknown" }),
+            new("Proxies", "How many running pods have its proxy.", mesh => mesh.Status.Proxies?.ToString(CultureInfo.InvariantCulture) ?? Cell.None),
+            new("Interval", "How often its proxies are scraped.", mesh => mesh.Status.ScrapeInterval ?? Cell.None),
+            new("Window", "The shortest window that can be answered.", mesh => mesh.Status.ShortestWindow ?? Cell.None),
+            new("Problems", "How many things make its answers wrong or impossible. `kubectl describe` tells them.", mesh => mesh.Status.Problems.Count.ToString(CultureInfo.InvariantCulture)),
+            new("Title", "What people call it.", mesh => mesh.Title) { Wide = true },
+        ]);
 
     private static string? Duration(TimeSpan? duration) => duration is { } known ? GoDuration.Format(known) : null;
 }

@@ -49,9 +49,6 @@ internal static class Negotiation
         ];
     }
 
-    /// <summary>True when some clause accepts plain <c>application/json</c>.</summary>
-    public static bool AcceptsJson(HttpRequest request) => Clauses(request).Any(clause => clause.TakesJson && clause.IsPlain);
-
     private static AcceptClause Read(MediaTypeWithQualityHeaderValue clause)
     {
         string[] type = clause.MediaType!.ToLowerInvariant().Split('/', 2);

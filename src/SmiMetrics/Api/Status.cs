@@ -67,11 +67,19 @@ internal sealed record Status
         Details = new StatusDetails { Group = TrafficApi.Group, Kind = resource },
     };
 
-    public static Status NotAcceptable() => new()
+    public static Status NotAcceptable(string message = $"only the following media types are accepted: {Answer.Json}, {Answer.Yaml}") => new()
     {
         Code = 406,
         Reason = "NotAcceptable",
-        Message = "only the following media types are accepted: application/json",
+        Message = message,
+    };
+
+    /// <summary>The pages of a list are gone. Clients ask for the whole list then.</summary>
+    public static Status Expired() => new()
+    {
+        Code = 410,
+        Reason = "Expired",
+        Message = "the list that the continue parameter belongs to is no longer kept: begin again without it",
     };
 
     public static Status InternalError() => new()

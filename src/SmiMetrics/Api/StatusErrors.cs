@@ -22,7 +22,7 @@ internal sealed partial class StatusErrors(RequestDelegate next, ILogger<StatusE
     }
 
     public static Task WriteAsync(HttpContext context, Status status) =>
-        Answer.WriteAsync(context, status.Code, status, ApiJson.Default.Status);
+        Answer.WriteAsync(context, status.Code, status);
 
     private Status Translate(Exception exception, HttpContext context)
     {

@@ -15,12 +15,14 @@ internal sealed record TrafficMetrics(
     IReadOnlyList<Metric> Metrics);
 
 /// <summary>The part of <c>metav1.ObjectMeta</c> that means something here.</summary>
+/// <param name="Labels">The resource's own, by which it is selected. Null where it has none.</param>
 /// <param name="CreationTimestamp">When these numbers came to be: the instant at which their window ends. Null for what has no such moment.</param>
 internal sealed record ObjectMeta(
     string Name,
     string? Namespace,
     string SelfLink,
     string? CreationTimestamp,
+    IReadOnlyDictionary<string, string>? Labels,
     IReadOnlyDictionary<string, string>? Annotations);
 
 /// <summary>The part of <c>v1.ObjectReference</c> that names an object; lists leave out what they do not restrict.</summary>
@@ -44,7 +46,10 @@ internal sealed record Metric(string Name, string? Unit, string Value);
 
 internal sealed record TrafficMetricsList(string Kind, string ApiVersion, ListMeta Metadata, ObjectReference Resource, IReadOnlyList<TrafficMetrics> Items);
 
-internal sealed record ListMeta(string SelfLink);
+/// <summary>The part of <c>metav1.ListMeta</c> that means something here.</summary>
+/// <param name="Continue">Leads to the next page; null on the last.</param>
+/// <param name="RemainingItemCount">How many objects are on the pages to come; null where selectors make Kubernetes not tell, and on the last.</param>
+internal sealed record ListMeta(string SelfLink, string? Continue = null, int? RemainingItemCount = null);
 
 /// <summary>Every JSON document of this API, in Kubernetes' manner: camel case, absent instead of null.</summary>
 [JsonSourceGenerationOptions(
@@ -55,6 +60,9 @@ internal sealed record ListMeta(string SelfLink);
 [JsonSerializable(typeof(TrafficMetricsList))]
 [JsonSerializable(typeof(Mesh))]
 [JsonSerializable(typeof(MeshList))]
+[JsonSerializable(typeof(Table))]
+[JsonSerializable(typeof(PartialObjectMetadata))]
+[JsonSerializable(typeof(PartialObjectMetadataList))]
 [JsonSerializable(typeof(Status))]
 [JsonSerializable(typeof(ApiGroupList))]
 [JsonSerializable(typeof(ApiGroup))]

@@ -5,24 +5,103 @@ namespace SmiMetrics.Tests.Api;
 
 public sealed class NegotiationTests
 {
+    private const string TableOrJson =
+        "application/json;as=Table;v=v1;g=meta.k8s.io,application/json;as=Table;v=v1beta1;g=meta.k8s.io,application/json";
+
+    private const string MetadataOrJson =
+        "application/vnd.kubernetes.protobuf;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,"
+        + "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
+
+    /// <summary>What each client that is known to ask gets for a list; nothing is a 406.</summary>
     [Theory]
-    [InlineData("", true)]
-    [InlineData("*/*", true)]
-    [InlineData("application/*", true)]
-    [InlineData("application/json", true)]
-    [InlineData("application/json; charset=utf-8", true)]
-    [InlineData("application/json, */*", true)]
-    [InlineData("application/vnd.kubernetes.protobuf, */*", true)]
-    [InlineData("application/vnd.kubernetes.protobuf,application/json", true)]
-    [InlineData("application/json;as=Table;v=v1;g=meta.k8s.io,application/json;as=Table;v=v1beta1;g=meta.k8s.io,application/json", true)]
-    [InlineData("application/vnd.kubernetes.protobuf", false)]
-    [InlineData("application/cbor", false)]
-    [InlineData("application/yaml", false)]
-    [InlineData("text/html", false)]
-    [InlineData("application/json;q=0", false)]
-    [InlineData("application/json;as=Table;v=v1;g=meta.k8s.io", false)]
-    [InlineData("application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList", false)]
-    public void Plain_JSON_is_given_to_who_takes_it(string accept, bool accepted)
+    [InlineData("", "Whole ")]
+    [InlineData("*/*", "Whole ")]
+    [InlineData("application/*", "Whole ")]
+    [InlineData("application/json", "Whole ")]
+    [InlineData("APPLICATION/JSON", "Whole ")]
+    [InlineData("application/json; charset=utf-8", "Whole ")]
+    [InlineData("application/json;profile=nopeer", "Whole ")]
+    [InlineData("application/json, */*", "Whole ")]
+    [InlineData("application/yaml", "Whole ")]
+    [InlineData("application/vnd.kubernetes.protobuf, */*", "Whole ")]
+    [InlineData("application/vnd.kubernetes.protobuf,application/json", "Whole ")]
+    [InlineData("application/cbor,application/json", "Whole ")]
+    [InlineData(TableOrJson, "Table v1")]
+    [InlineData("application/json;as=Table;v=v1beta1;g=meta.k8s.io, application/json", "Table v1beta1")]
+    [InlineData("application/json;as=Table;v=v2;g=meta.k8s.io,application/json;as=Table;v=v1beta1;g=meta.k8s.io", "Table v1beta1")]
+    [InlineData("application/json;as=Table;v=v2;g=meta.k8s.io,application/json", "Whole ")]
+    [InlineData("application/json;as=Table;v=v1;g=other.io,application/json", "Whole ")]
+    [InlineData("application/json;as=Table;v=v1;g=meta.k8s.io", "Table v1")]
+    [InlineData("application/yaml;as=Table;v=v1;g=meta.k8s.io", "Table v1")]
+    [InlineData("application/vnd.kubernetes.protobuf;as=Table;v=v1;g=meta.k8s.io,application/json", "Whole ")]
+    [InlineData(MetadataOrJson, "Metadata v1")]
+    [InlineData("application/json;q=0.1,application/json;as=Table;v=v1;g=meta.k8s.io;q=0.9", "Table v1")]
+    [InlineData("application/json,application/json;as=Table;v=v1;g=meta.k8s.io", "Whole ")]
+    [InlineData("nonsense,application/json", "Whole ")]
+    [InlineData("application/vnd.kubernetes.protobuf", null)]
+    [InlineData("application/cbor", null)]
+    [InlineData("text/html", null)]
+    [InlineData("nonsense", null)]
+    [InlineData("application/json;q=0", null)]
+    [InlineData("application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json", null)]
+    [InlineData("application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList", null)]
+    public void Every_caller_gets_the_first_form_that_it_takes_and_we_have(string accept, string? form)
+    {
+        HttpRequest request = Request(accept);
+        if (form is null)
+        {
+            Assert.Equal(406, Assert.Throws<StatusException>(() => Representation.Of(request, isList: true)).Status.Code);
+        }
+        else
+        {
+            Representation representation = Representation.Of(request, isList: true);
+            Assert.Equal(form, $"{representation.Form} {representation.MetaVersion}");
+        }
+    }
+
+    [Fact]
+    public void The_metadata_of_one_object_is_not_a_list()
+    {
+        Assert.Equal(ObjectForm.Metadata, Representation.Of(Request("application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"), isList: false).Form);
+        StatusException refused = Assert.Throws<StatusException>(() => Representation.Of(Request(MetadataOrJson), isList: false));
+        Assert.Equal("you requested PartialObjectMetadataList, but the requested object is not a list", refused.Message);
+    }
+
+    [Theory]
+    [InlineData("", RowObject.Metadata)]
+    [InlineData("?includeObject=", RowObject.Metadata)]
+    [InlineData("?includeObject=Metadata", RowObject.Metadata)]
+    [InlineData("?includeObject=Object", RowObject.Object)]
+    [InlineData("?includeObject=None", RowObject.None)]
+    [InlineData("?includeObject=metadata", null)]
+    [InlineData("?includeObject=bogus", null)]
+    [InlineData("?includeObject=None&includeObject=Object", null)]
+    public void The_rows_of_a_table_bring_what_is_asked_for(string query, object? expected)
+    {
+        HttpRequest request = Request(TableOrJson);
+        request.QueryString = new QueryString(query);
+        if (expected is null)
+        {
+            Assert.StartsWith("Unable to convert to Table as requested: includeObject: Invalid value: ", Assert.Throws<StatusException>(() => Representation.Of(request, isList: true)).Message, StringComparison.Ordinal);
+        }
+        else
+        {
+            Assert.Equal(expected, Representation.Of(request, isList: true).RowObject);
+        }
+    }
+
+    [Theory]
+    [InlineData("application/json", "json")]
+    [InlineData("application/yaml", "yaml")]
+    [InlineData("application/yaml, application/json", "yaml")]
+    [InlineData("application/json, application/yaml", "json")]
+    [InlineData("application/yaml;q=0.5, application/json", "json")]
+    [InlineData("*/*, application/yaml", "yaml")]
+    [InlineData("application/*, application/yaml;q=0.5", "json")]
+    public void Clauses_are_in_the_order_of_their_quality_then_of_what_they_say(string accept, string subType) =>
+        Assert.Equal("application/" + subType, Negotiation.Clauses(Request(accept)).Select(Answer.MediaTypeFor).First());
+
+    private static HttpRequest Request(string accept)
     {
         DefaultHttpContext context = new();
         if (accept.Length > 0)
@@ -30,6 +109,6 @@ public sealed class NegotiationTests
             context.Request.Headers.Accept = accept;
         }
 
-        Assert.Equal(accepted, Negotiation.AcceptsJson(context.Request));
+        return context.Request;
     }
 }

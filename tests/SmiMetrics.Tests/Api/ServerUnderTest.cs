@@ -58,6 +58,9 @@ internal sealed class ServerUnderTest : IAsyncDisposable
         return new ServerUnderTest(app, prometheus, port, adminPort);
     }
 
+    /// <summary>Changes the cluster.</summary>
+    public void Publish(ClusterSnapshot snapshot) => _app.Services.GetRequiredService<Cluster>().Publish(snapshot);
+
     public async ValueTask DisposeAsync()
     {
         Client.Dispose();

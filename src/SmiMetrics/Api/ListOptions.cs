@@ -1,0 +1,76 @@
+using System.Collections.Frozen;
+using System.Globalization;
+using Microsoft.Extensions.Primitives;
+using SmiMetrics.Kubernetes;
+
+namespace SmiMetrics.Api;
+
+/// <summary>
+/// Which objects of a list a caller wants, and how many at once: the parameters of <c>metav1.ListOptions</c> that mean something here
+/// (apimachinery <c>pkg/apis/meta/v1/types.go</c>). Its other parameters are accepted and change nothing.
+/// </summary>
+/// <param name="Labels">Null to select by none.</param>
+/// <param name="Fields">Null to select by none.</param>
+/// <param name="Limit">At least one; null for all.</param>
+/// <param name="Continue">The token that the last page came with; null for the first.</param>
+internal sealed record ListOptions(LabelSelector? Labels, FieldSelector? Fields, int? Limit, string? Continue)
+{
+    /// <exception cref="StatusException">400: the message names the parameter, or is the one that kube-apiserver gives.</exception>
+    public static ListOptions Read(IQueryCollection query)
+    {
+        string? labels = Parameters.One(query, "labelSelector");
+        string? fields = Parameters.One(query, "fieldSelector");
+        string? token = Parameters.One(query, "continue");
+        try
+        {
+            return new ListOptions(
+                string.IsNullOrEmpty(labels) ? null : LabelSelector.Parse(labels),
+                string.IsNullOrEmpty(fields) ? null : FieldSelector.Parse(fields),
+                ReadLimit(Parameters.One(query, "limit")),
+                string.IsNullOrEmpty(token) ? null : token);
+        }
+        catch (Exception e) when (e is LabelSelectorException or FieldSelectorException)
+        {
+            throw new StatusException(Status.BadRequest(e.Message));
+        }
+    }
+
+    public bool Selects(ObjectMeta metadata) =>
+        Labels?.Matches(metadata.Labels ?? FrozenDictionary<string, string>.Empty) != false
+        && Fields?.Matches(metadata.Namespace ?? "", metadata.Name) != false;
+
+    /// <summary>Whether all objects are wanted.</summary>
+    public bool SelectsAll => Labels is null && Fields is null;
+
+    private static int? ReadLimit(string? text)
+    {
+        if (string.IsNullOrEmpty(text))
+        {
+            return null;
+        }
+
+        if (!long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long limit))
+        {
+            throw new StatusException(Status.BadRequest($"limit: strconv.ParseInt: parsing \"{text}\": invalid syntax"));
+        }
+
+        // None and less than none mean all, in Kubernetes too.
+        return limit <= 0 ? null : (int)Math.Min(limit, int.MaxValue);
+    }
+}
+
+/// <summary>Reads query parameters.</summary>
+internal static class Parameters
+{
+    /// <returns>Null where it is not given.</returns>
+    /// <exception cref="StatusException">400: it is given more than once.</exception>
+    public static string? One(IQueryCollection query, string name) => query[name] switch
+    {
+        { Count: 0 } => null,
+        [{ } value] => value,
+        _ => throw new StatusException(Status.BadRequest($"{name}: given more than once")),
+    };
+
+    /// <summary>As Kubernetes reads a boolean parameter: anything but absent, <c>false</c> and <c>0</c> is true, even nothing.</summary>
+    public static bool IsTrue(StringValues parameter) => parameter.Count > 0 && parameter[0] is not ("false" or "0");
+}

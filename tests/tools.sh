@@ -105,10 +105,11 @@ unpack() {
   rm -rf "$work"
 }
 
-# get_program SUITE PACKAGE PATH-IN-PACKAGE [new]: a program that needs nothing but libc. "new": one on the PATH may be too old.
+# get_program SUITE PACKAGE PATH-IN-PACKAGE [new|old [NAME]]: a program that needs nothing but libc. "new", "old": one on the PATH may be
+# of another age. NAME: what it is called here.
 get_program() {
-  local name=${3##*/} folder
-  if [ "${4:-}" = new ]; then
+  local name=${5:-${3##*/}} folder
+  if [ -n "${4:-}" ]; then
     find_in_folders "$name" >/dev/null && return
   else
     have "$name" && return
@@ -151,7 +152,9 @@ get_tools() {
   # bookworm's are older than anybody's: Prometheus 3 has windows that are open on the left, and extrapolates otherwise at zero.
   get_program sid prometheus usr/bin/prometheus new
   get_program sid promtool usr/bin/promtool new
-  get_program sid kubectl usr/bin/kubectl
+  # What tables look like is kubectl's business too: the newest, and one as old as the kube-apiserver here.
+  get_program sid kubectl usr/bin/kubectl new
+  get_program bookworm kubernetes-client usr/bin/kubectl old kubectl-1.20
   get_control_plane
 }
 

@@ -6,6 +6,8 @@ namespace SmiMetrics.Tests;
 /// <summary>Compares text with <c>testdata/NAME.golden</c>. <c>UPDATE_GOLDEN=1</c> writes the file instead; git then shows what changed.</summary>
 internal static class Golden
 {
+    public static bool Updating => Environment.GetEnvironmentVariable("UPDATE_GOLDEN") == "1";
+
     public static void Verify(string name, string actual) => VerifyFile($"tests/SmiMetrics.Tests/testdata/{name}.golden", actual);
 
     /// <summary>The same with any file of the repository.</summary>
@@ -13,7 +15,7 @@ internal static class Golden
     public static void VerifyFile(string name, string actual)
     {
         string path = Path.Combine(TestProject(), "..", "..", name);
-        if (Environment.GetEnvironmentVariable("UPDATE_GOLDEN") == "1")
+        if (Updating)
         {
             Directory.CreateDirectory(Path.GetDirectoryName(path)!);
             File.WriteAllText(path, actual);

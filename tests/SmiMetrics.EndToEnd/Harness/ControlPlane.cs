@@ -4,8 +4,8 @@ using System.Text;
 namespace SmiMetrics.EndToEnd.Harness;
 
 /// <summary>
-/// A real etcd, kube-apiserver and kube-controller-manager on 127.0.0.1. Of the controllers only the one that aggregates
-/// ClusterRoles runs: every other object is exactly as the tests wrote it.
+/// A real etcd, kube-apiserver and kube-controller-manager on 127.0.0.1. Of the controllers only those run that aggregate
+/// ClusterRoles and empty deleted namespaces: every other object is exactly as the tests wrote it.
 /// </summary>
 internal sealed class ControlPlane : IAsyncDisposable
 {
@@ -149,7 +149,7 @@ internal sealed class ControlPlane : IAsyncDisposable
             $"--authorization-kubeconfig={kubeconfig}",
             "--use-service-account-credentials=true",
             $"--service-account-private-key-file={_serviceAccountKey}",
-            "--controllers=clusterrole-aggregation",
+            "--controllers=clusterrole-aggregation,namespace",
             "--leader-elect=false",
             "--port=0",
             $"--secure-port={Workspace.FreePort()}",

@@ -110,6 +110,12 @@ public sealed class KubectlWorld(World world) : IAsyncLifetime
         _installation = await Installation.ApplyAsync(_workspace, _controlPlane, Admin(old: false), cancellationToken);
         _server = await ServerAsync("smi-metrics-kubectl", _prometheus.Url, cancellationToken);
         _blind = await ServerAsync("smi-metrics-blind", $"http://127.0.0.1:{Workspace.FreePort()}", cancellationToken);
+        await Eventually.SucceedsAsync(
+            "the server has counted the proxies",
+            TimeSpan.FromSeconds(20),
+            async token => Assert.NotNull((await _server.GetAsync("/apis/metrics.smi-spec.io/v1alpha2/meshes/linkerd", token)).Json["status"]!["proxies"]),
+            () => _server.Logs,
+            cancellationToken);
     }
 
     private Task<SmiMetricsServer> ServerAsync(string name, string prometheus, CancellationToken cancellationToken) => SmiMetricsServer.StartAsync(

@@ -82,9 +82,10 @@ internal sealed partial class MeshMonitor(
 
     private MeshStatus? StatusOf(string mesh) => _last.Statuses.FirstOrDefault(status => status.Mesh.Name == mesh);
 
-    /// <returns>Whether a mesh was found and its scrape interval is known.</returns>
+    /// <returns>Whether a mesh was found, its scrape interval is known, and the cluster was there to tell of its proxies.</returns>
     private async Task<bool> LookAsync(CancellationToken cancellationToken)
     {
+        bool synced = cluster.Synced;
         IReadOnlyList<MeshDescriptor> meshes = configured.Current;
         ConcurrentDictionary<string, Task<SeriesProbe>> anywhere = [];
         (MeshStatus Status, Exception? Failure)[] looks = await Task.WhenAll(meshes.Select(mesh => LookAtAsync(mesh, anywhere, cancellationToken)));
@@ -118,7 +119,7 @@ internal sealed partial class MeshMonitor(
             statuses,
             [.. statuses.Where(IsActive).Select(status => status.Mesh)],
             looks.Select(look => look.Failure).OfType<SourceUnavailableException>().FirstOrDefault());
-        return answered && statuses.Any(status => status is { Presence: MeshPresence.Found, ScrapeInterval: not null });
+        return answered && synced && statuses.Any(status => status is { Presence: MeshPresence.Found, ScrapeInterval: not null });
     }
 
     private bool IsActive(MeshStatus status)

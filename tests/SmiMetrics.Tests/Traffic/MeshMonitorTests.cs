@@ -117,6 +117,25 @@ public sealed class MeshMonitorTests
         Assert.Contains("1 running pod has its proxy, but there are no series istio_requests_total", auto ? istio.Notes : istio.Problems.Select(problem => problem.Problem));
     }
 
+    /// <summary>Its first look comes before the cluster has been read, and its next came a minute later: until then nobody knew of any proxy.</summary>
+    [Fact]
+    public async Task Proxies_are_counted_soon_after_the_cluster_has_been_read()
+    {
+        TestTime clock = new();
+        Cluster cluster = Cluster.Watched();
+        using MeshMonitor monitor = Monitor(_ => new SeriesProbe(true, TimeSpan.FromSeconds(10)), clock, NullLogger<MeshMonitor>.Instance, cluster: cluster);
+        await monitor.StartAsync(TestContext.Current.CancellationToken);
+        await monitor.FirstLook.WaitAsync(TestContext.Current.CancellationToken);
+        Assert.All(monitor.Statuses, status => Assert.Null(status.Proxies));
+
+        Pod pod = new(new("shop", "web"), LabelSet.Empty, null, "n1", Pod.Running, "10.0.0.1") { Containers = new([new("linkerd-proxy", [])]) };
+        cluster.Publish(new ClusterSnapshot(new Dictionary<ResourceKind, IReadOnlyCollection<ClusterObject>> { [ResourceKind.Pod] = [pod] }, []));
+        clock.Advance(await clock.NextTimerAsync(TimeSpan.Zero, TimeSpan.FromSeconds(5)));
+        // The next wait begins when the second look is over.
+        await clock.NextTimerAsync(TimeSpan.Zero, TimeSpan.MaxValue);
+        Assert.Contains(monitor.Statuses, status => status.Proxies == 1);
+    }
+
     /// <summary>What is known to be there must not be taken away by a question about its labels that failed.</summary>
     [Fact]
     public async Task A_mesh_whose_buckets_cannot_be_asked_for_is_there_all_the_same()

@@ -8,18 +8,21 @@ internal sealed class Guide(World world, SimulatedMesh mesh, int port)
 
     private string Url => $"http://127.0.0.1:{port}";
 
+    private string Kubectl => $"kubectl --server {Url}";
+
     /// <summary>Commands that work as they are, in a POSIX shell.</summary>
     public IReadOnlyList<string> Commands =>
     [
-        // One workload; what calls it and what it calls; pods that come and go; a Service that somebody is breaking.
+        // All workloads; who calls whom; one kind everywhere; pods that come and go; what the columns mean.
+        $"{Kubectl} get trafficmetrics -n shop",
+        $"{Kubectl} get trafficedges -n payments -o wide",
+        $"{Kubectl} get deployments.metrics.smi-spec.io --all-namespaces",
+        $"{Kubectl} get pods.metrics.smi-spec.io -n shop -l app=search",
+        $"{Kubectl} explain trafficmetrics.metrics",
+        // The same for programs: one workload; what calls it and what it calls; a Service that somebody is breaking.
         $"curl {Url}{Api}/namespaces/shop/deployments/web",
         $"curl {Url}{Api}/namespaces/payments/deployments/checkout/edges",
-        $"curl '{Url}{Api}/namespaces/shop/pods?labelSelector=app=search&window=5s'",
-        $"curl {Url}{Api}/namespaces/shop/services/catalog",
-        $"kubectl --server {Url} get deployments --all-namespaces -o '{Columns("NAMESPACE:.metadata.namespace,NAME:.metadata.name")}'",
-        $"kubectl --server {Url} get trafficmetrics -n warehouse -o '{Columns("NAME:.metadata.name")}'",
-        $"kubectl --server {Url} get nodes -o '{Columns("NAME:.metadata.name")}'",
-        $"kubectl --server {Url} get --raw '{Api}/namespaces/shop/deployments/catalog-canary/edges?pretty=true'",
+        $"curl '{Url}{Api}/namespaces/shop/services/catalog?window=5s'",
     ];
 
     public async Task WriteAsync(TextWriter output)
@@ -39,12 +42,9 @@ internal sealed class Guide(World world, SimulatedMesh mesh, int port)
         await output.WriteLineAsync(
             """
 
-            Values are Kubernetes quantities: 2500m is 2.5, 4k is 4000. Latencies are milliseconds, as fine as the mesh's buckets; counts
-            are those of the last 10 seconds. What the right answers are is declared in src/SmiMetrics/Demo/Shop.cs. Ctrl-C ends the demo.
+            Numbers are those of the last 10 seconds, latencies as fine as the mesh's buckets. What JSON has are Kubernetes quantities: 2500m is 2.5,
+            4k is 4000. What the right answers are is declared in src/SmiMetrics/Demo/Shop.cs. Ctrl-C ends the demo.
 
             """);
     }
-
-    private static string Columns(string names) =>
-        $"custom-columns={names},P99:.metrics[0].value,SUCCESS:.metrics[3].value,FAILURE:.metrics[4].value";
 }

@@ -15,6 +15,9 @@ internal static class Answer
     /// <summary>Smaller bodies are not worth the work.</summary>
     private const int CompressFrom = 128 * 1024;
 
+    /// <summary>kubectl prints each; more would be no help.</summary>
+    private const int MostWarnings = 5;
+
     /// <summary>The media type that a clause gets; null where it takes none of ours.</summary>
     public static string? MediaTypeFor(AcceptClause clause) =>
         clause.TakesJson ? Json : clause.Takes("application", "yaml") ? Yaml : null;
@@ -47,6 +50,17 @@ internal static class Answer
         response.Headers.CacheControl = "no-cache, private";
         response.Headers.XContentTypeOptions = "nosniff";
         await SendAsync(context, body.WrittenMemory);
+    }
+
+    /// <summary>Has kubectl print these beside the answer, as lines <c>Warning: …</c> (apimachinery <c>pkg/util/net/http.go</c>, NewWarningHeader).</summary>
+    public static void Warn(HttpResponse response, IEnumerable<string> warnings)
+    {
+        foreach (string warning in warnings.Take(MostWarnings))
+        {
+            // A header has no other letters.
+            string text = string.Concat(warning.Select(c => c is < ' ' or > '~' ? "?" : c is '"' or '\\' ? $"\\{c}" : $"{c}"));
+            response.Headers.Append("Warning", $"299 - \"{text}\"");
+        }
     }
 
     private static async Task SendAsync(HttpContext context, ReadOnlyMemory<byte> body)

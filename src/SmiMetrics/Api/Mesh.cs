@@ -44,7 +44,8 @@ internal sealed record Mesh(string Kind, string ApiVersion, ObjectMeta Metadata,
             new("Window", "The shortest window that can be answered.", mesh => mesh.Status.ShortestWindow ?? Cell.None),
             new("Problems", "How many things make its answers wrong or impossible. `kubectl describe` tells them.", mesh => mesh.Status.Problems.Count.ToString(CultureInfo.InvariantCulture)),
             new("Title", "What people call it.", mesh => mesh.Title) { Wide = true },
-        ]);
+        ],
+        _ => mistakes ?? []);
 
     private static string? Duration(TimeSpan? duration) => duration is { } known ? GoDuration.Format(known) : null;
 }

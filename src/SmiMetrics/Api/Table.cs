@@ -36,8 +36,13 @@ internal sealed record Column<T>(string Name, string Description, Func<T, string
 /// <param name="Metadata">Of an object.</param>
 /// <param name="Whole">The object, of a type that <see cref="ApiJson"/> knows.</param>
 /// <param name="List">The list of these, likewise.</param>
+/// <param name="Warnings">What a reader of these must know whatever the form: a table has no place for it.</param>
 internal sealed record Forms<T>(
-    Func<T, ObjectMeta> Metadata, Func<T, object> Whole, Func<ListMeta, IReadOnlyList<T>, object> List, IReadOnlyList<Column<T>> Columns)
+    Func<T, ObjectMeta> Metadata,
+    Func<T, object> Whole,
+    Func<ListMeta, IReadOnlyList<T>, object> List,
+    IReadOnlyList<Column<T>> Columns,
+    Func<IReadOnlyList<T>, IEnumerable<string>> Warnings)
 {
     public object Of(T item, Representation representation) => representation.Form switch
     {

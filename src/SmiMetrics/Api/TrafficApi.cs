@@ -144,8 +144,11 @@ internal sealed class TrafficApi(TrafficAggregator traffic, MeshMonitor meshes, 
 
     private static StatusException NotFound(ResourcePath path) => new(Status.NotFound(path.Resource.Name, path.Name!));
 
-    private static Task WriteAsync<T>(HttpContext context, Forms<T> forms, T item) => Answer.WriteAsync(
-        context, StatusCodes.Status200OK, forms.Of(item, Representation.Of(context.Request, isList: false)));
+    private static Task WriteAsync<T>(HttpContext context, Forms<T> forms, T item)
+    {
+        Answer.Warn(context.Response, forms.Warnings([item]));
+        return Answer.WriteAsync(context, StatusCodes.Status200OK, forms.Of(item, Representation.Of(context.Request, isList: false)));
+    }
 
     private Task WriteListAsync(HttpContext context, ResourcePath path, ObjectReference resource, Func<Task<IReadOnlyList<TrafficItem>>> ask)
     {
@@ -169,6 +172,7 @@ internal sealed class TrafficApi(TrafficAggregator traffic, MeshMonitor meshes, 
             ? pages.Continue<T>(question, token, options.Limit)
             : pages.Begin(question, [.. (await ask()).Where(item => options.Selects(forms.Metadata(item)))], options.Limit);
         int? remaining = page.Remaining > 0 && options.SelectsAll ? page.Remaining : null;
+        Answer.Warn(context.Response, forms.Warnings(page.Items));
         await Answer.WriteAsync(context, StatusCodes.Status200OK, forms.Of(new ListMeta(path.SelfLink, page.Continue, remaining), page.Items, representation));
     }
 

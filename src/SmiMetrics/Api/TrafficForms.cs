@@ -61,7 +61,10 @@ internal sealed class TrafficForms(ResourcePath path, LatencyUnit unit, ClusterS
         traffic => traffic.Metadata,
         Whole,
         (meta, items) => new TrafficMetricsList(ListKind, ApiVersion, meta, resource, [.. items.Select(Whole)]),
-        path.Edges || path.Resource == TrafficResource.Graph ? OfEdges : path.Resource.IsSplit ? OfSplits : OfResources);
+        path.Edges || path.Resource == TrafficResource.Graph ? OfEdges : path.Resource.IsSplit ? OfSplits : OfResources,
+        items => items.Where(traffic => traffic.Item.State == TrafficState.Stale)
+            .Select(traffic => $"these numbers are of {traffic.Metadata.CreationTimestamp}: {traffic.Item.Reason}")
+            .Distinct());
 
     public TrafficObject Of(TrafficItem item)
     {

@@ -4,7 +4,8 @@ using System.Net.Http.Headers;
 using System.Text;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
-using SmiMetrics.Kubernetes;
+using Microsoft.AspNetCore.Http;
+using SmiMetrics.Api;
 using YamlDotNet.RepresentationModel;
 
 namespace SmiMetrics.Tests.Api;
@@ -63,6 +64,27 @@ public sealed partial class RepresentationTests
         YamlStream stream = [];
         stream.Load(new StringReader(yaml));
         Assert.Equal(Time().Replace(JsonNode.Parse(json)!.ToJsonString(), ""), Time().Replace(ToJson(stream.Documents[0].RootNode)!.ToJsonString(), ""));
+    }
+
+    /// <summary>A table has no column for it unless it is wide, and an old number looks like any other.</summary>
+    [Theory]
+    [InlineData("namespaces/shop/deployments")]
+    [InlineData("namespaces/shop/deployments/web")]
+    public async Task Who_gets_stale_numbers_is_warned(string path)
+    {
+        await using ServerUnderTest server = await ServerUnderTest.StartAsync(TestClusters.Shop, "--max-stale=60s");
+        Assert.False((await SendAsync(server, path, TableV1)).Headers.Contains("Warning"));
+        server.Prometheus.Instead = () => new HttpResponseMessage(HttpStatusCode.InternalServerError);
+        string warning = Assert.Single((await SendAsync(server, path, TableV1)).Headers.GetValues("Warning"));
+        Assert.Matches(@"^299 - ""these numbers are of \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ: .+""$", warning);
+    }
+
+    [Fact]
+    public void A_warning_is_one_line_of_ASCII()
+    {
+        DefaultHttpContext context = new();
+        Answer.Warn(context.Response, ["say \"no\" to C:\\", "line\nbreak – dash"]);
+        Assert.Equal(["299 - \"say \\\"no\\\" to C:\\\\\"", "299 - \"line?break ? dash\""], context.Response.Headers["Warning"].ToArray()!);
     }
 
     [Fact]

@@ -15,7 +15,14 @@ internal sealed record GroupVersion(string Version)
 
 internal sealed record ApiResourceList(string Kind, string ApiVersion, string GroupVersion, IReadOnlyList<ApiResource> Resources);
 
-internal sealed record ApiResource(string Name, string SingularName, bool Namespaced, string Kind, IReadOnlyList<string> Verbs);
+internal sealed record ApiResource(
+    string Name,
+    string SingularName,
+    bool Namespaced,
+    string Kind,
+    IReadOnlyList<string> Verbs,
+    IReadOnlyList<string>? ShortNames = null,
+    IReadOnlyList<string>? Categories = null);
 
 /// <summary>
 /// What the API offers. Constant, so that availability and every client's discovery depend on nothing.
@@ -28,16 +35,32 @@ internal static class Discovery
 
     public static ApiGroupList Groups { get; } = new("APIGroupList", "v1", [Group with { Kind = null, ApiVersion = null }]);
 
-    /// <remarks>Only <c>get</c> and <c>list</c>: controllers that see <c>delete</c> or <c>watch</c> here would try them.</remarks>
+    /// <summary>What each subresource is called; they are there to be got, and give lists.</summary>
+    public const string Edges = "edges";
+
     public static ApiResourceList Resources(string version) =>
         new("APIResourceList", "v1", $"{TrafficApi.Group}/{version}", [.. TrafficResource.All.SelectMany(Describe)]);
 
+    /// <summary>The kind of a resource's lists, and thus of its edges.</summary>
+    public static string ListKind(TrafficResource resource) => resource.Kind + "List";
+
+    /// <summary>JSON leaves out what is null, and Go what is empty.</summary>
+    public static IReadOnlyList<string>? UnlessEmpty(IReadOnlyList<string> names) => names.Count > 0 ? names : null;
+
     private static IEnumerable<ApiResource> Describe(TrafficResource resource)
     {
-        yield return new ApiResource(resource.Name, resource.Singular, resource.Namespaced, resource.Kind, resource.HasNames ? ["get", "list"] : ["list"]);
+        yield return new ApiResource(
+            resource.Name,
+            resource.Singular,
+            resource.Namespaced,
+            resource.Kind,
+            resource.Verbs,
+            UnlessEmpty(resource.ShortNames),
+            UnlessEmpty(resource.Categories));
         if (resource.HasEdges)
         {
-            yield return new ApiResource(resource.Name + "/edges", "", resource.Namespaced, resource.Kind + "List", ["get"]);
+            // In the scope of its parent, and never without it: kube-apiserver would drop the whole version.
+            yield return new ApiResource($"{resource.Name}/{Edges}", "", resource.Namespaced, ListKind(resource), ["get"]);
         }
     }
 }

@@ -25,7 +25,7 @@ internal sealed class TrafficApi(TrafficAggregator traffic, MeshMonitor meshes, 
     /// <summary>All versions, the preferred one first. They differ in name only.</summary>
     public static IReadOnlyList<string> Versions { get; } = ["v1alpha2", "v1alpha1"];
 
-    /// <summary>Answers any request below <c>/apis</c>.</summary>
+    /// <summary>Answers any request below <c>/apis</c> and <c>/openapi</c>.</summary>
     /// <exception cref="StatusException">The request cannot be answered as it is.</exception>
     /// <exception cref="SourceUnavailableException">Nor could a better one, at the moment.</exception>
     public Task AnswerAsync(HttpContext context)
@@ -33,7 +33,8 @@ internal sealed class TrafficApi(TrafficAggregator traffic, MeshMonitor meshes, 
         string[] segments = context.Request.Path.Value!.Split('/', StringSplitOptions.RemoveEmptyEntries);
         return segments switch
         {
-            ["apis"] => AnswerDocumentAsync(context, Discovery.Groups),
+            ["apis"] => ConstantDocuments.AnswerGroupsAsync(context),
+            ["openapi", .. var document] => ConstantDocuments.AnswerOpenApiAsync(context, document),
             ["apis", Group] => AnswerDocumentAsync(context, Discovery.Group),
             ["apis", Group, var version] when Versions.Contains(version) =>
                 AnswerDocumentAsync(context, Discovery.Resources(version)),
@@ -182,7 +183,8 @@ internal sealed class TrafficApi(TrafficAggregator traffic, MeshMonitor meshes, 
 
     private static string Lower<T>(T value) where T : struct, Enum => Enum.GetName(value)!.ToLowerInvariant();
 
-    private static void CheckMethod(HttpRequest request)
+    /// <exception cref="StatusException">405: there is nothing here but to be read.</exception>
+    public static void CheckMethod(HttpRequest request)
     {
         if (!HttpMethods.IsGet(request.Method))
         {

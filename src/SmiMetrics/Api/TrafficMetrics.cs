@@ -67,4 +67,5 @@ internal sealed record ListMeta(string SelfLink, string? Continue = null, int? R
 [JsonSerializable(typeof(ApiGroupList))]
 [JsonSerializable(typeof(ApiGroup))]
 [JsonSerializable(typeof(ApiResourceList))]
+[JsonSerializable(typeof(GroupDiscoveryList))]
 internal sealed partial class ApiJson : JsonSerializerContext;

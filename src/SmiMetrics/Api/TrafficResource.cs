@@ -15,6 +15,9 @@ internal sealed record TrafficResource(string Name, string Singular, string Kind
     /// <summary>The kind of all objects, whatever resource they are read from, as the SMI SDK has it.</summary>
     public const string ObjectKind = "TrafficMetrics";
 
+    /// <summary>What <c>kubectl get traffic</c> gets: everything about a namespace once, workloads and edges.</summary>
+    private const string Category = "traffic";
+
     /// <summary>
     /// Every workload of a namespace in one list, so that <c>kubectl get trafficmetrics</c> means something. Its names are
     /// <c>KIND.NAME</c>. It also gives kubectl a resource with the kind that all objects have: without one, <c>-o yaml</c> fails.
@@ -27,10 +30,14 @@ internal sealed record TrafficResource(string Name, string Singular, string Kind
         [
             ResourceKind.Deployment, ResourceKind.StatefulSet, ResourceKind.DaemonSet, ResourceKind.ReplicationController, ResourceKind.CronJob, ResourceKind.Job,
             ResourceKind.ReplicaSet,
-        ]);
+        ])
+    {
+        ShortNames = ["tm"],
+        Categories = [Category],
+    };
 
     /// <summary>The traffic between all workloads of a namespace, or of the cluster, and their peers: lists only.</summary>
-    public static readonly TrafficResource Graph = new("trafficedges", "", "TrafficEdge", Namespaced: true, Workloads.Kinds);
+    public static readonly TrafficResource Graph = new("trafficedges", "", "TrafficEdge", Namespaced: true, Workloads.Kinds) { ShortNames = ["te"], Categories = [Category] };
 
     /// <summary>The meshes that are looked for, and how they were found. Their objects are no TrafficMetrics.</summary>
     public static readonly TrafficResource Meshes = new("meshes", "mesh", "Mesh", Namespaced: false, []);
@@ -45,6 +52,12 @@ internal sealed record TrafficResource(string Name, string Singular, string Kind
         Meshes,
     ];
 
+    /// <summary>What kubectl also takes for the name. None that Kubernetes uses: kubectl would warn, and take the first that it finds.</summary>
+    public IReadOnlyList<string> ShortNames { get; init; } = [];
+
+    /// <summary>The words by which kubectl gets several resources at once. Never <c>all</c>: nobody means these by it.</summary>
+    public IReadOnlyList<string> Categories { get; init; } = [];
+
     /// <returns>The resource of this name, or null.</returns>
     public static TrafficResource? Find(string name) => All.FirstOrDefault(resource => resource.Name == name);
 
@@ -56,6 +69,9 @@ internal sealed record TrafficResource(string Name, string Singular, string Kind
 
     /// <summary>Whether a single object can be asked for by its name.</summary>
     public bool HasNames => this != Graph;
+
+    /// <summary>What can be done with it. Nothing else is true, and controllers that see <c>delete</c> or <c>watch</c> would try them.</summary>
+    public IReadOnlyList<string> Verbs => HasNames ? ["get", "list"] : ["list"];
 
     /// <summary>What an object is called in this resource.</summary>
     public string NameOf(ObjectRef reference) =>

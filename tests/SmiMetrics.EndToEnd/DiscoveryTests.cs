@@ -67,23 +67,36 @@ public sealed class DiscoveryTests(World world) : WorldTest(world)
         Assert.All(list["items"]!.AsArray(), item => Assert.Equal("apps/v1", item!["apiVersion"]!.GetValue<string>()));
     }
 
-    /// <summary>kube-apiserver 1.26 and later asks /apis for aggregated discovery, and takes only some answers for "not supported".</summary>
-    [Fact]
-    public async Task A_server_asked_for_aggregated_discovery_gives_it_or_says_406()
+    /// <summary>kube-apiserver 1.26 and later asks /apis for aggregated discovery, and knows it by the parameters of its content type alone.</summary>
+    [Theory]
+    [InlineData("v2", "v2beta1")]
+    [InlineData("v2beta1")]
+    public async Task A_server_asked_for_aggregated_discovery_gives_it(params string[] versions)
     {
         SmiMetricsServer server = await World.RouteToAsync(World.Linkerd, Source.Prometheus, Token);
-        const string Accept =
-            "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList";
+        string accept = string.Join(',', versions.Select(ContentTypeOf));
         using KubeApi client = new($"https://127.0.0.1:{server.SecurePort}", World.ControlPlane.FrontProxy, World.Installation.Authority, Installation.ServerName);
         HttpAnswer answer = await client.SendAsync(
-            HttpMethod.Get, "/apis", null, [("Accept", Accept), ("X-Remote-User", "system:kube-aggregator"), ("X-Remote-Group", "system:masters")], Token);
-        if (answer.Code == HttpStatusCode.OK)
-        {
-            Assert.Equal("APIGroupDiscoveryList", answer.Json["kind"]!.GetValue<string>());
-        }
-        else
-        {
-            Assert.Equal(HttpStatusCode.NotAcceptable, answer.Code);
-        }
+            HttpMethod.Get, "/apis", null, [("Accept", accept), ("X-Remote-User", "system:kube-aggregator"), ("X-Remote-Group", "system:masters")], Token);
+        Assert.Equal(HttpStatusCode.OK, answer.Code);
+        Assert.Equal(ContentTypeOf(versions[0]), answer.FullContentType);
+        Assert.Equal("APIGroupDiscoveryList", answer.Json["kind"]!.GetValue<string>());
+        JsonArray found = answer.Json["items"]!.AsArray().Single()!["versions"]!.AsArray();
+        Assert.Equal(["v1alpha2", "v1alpha1"], found.Select(version => version!["version"]!.GetValue<string>()));
+        Assert.All(found, version => Assert.Superset(
+            MeshUnderTest.Resources.ToHashSet(), version!["resources"]!.AsArray().Select(resource => resource!["resource"]!.GetValue<string>()).ToHashSet()));
     }
+
+    /// <summary>A form that there is not: kube-apiserver takes 406 for "ask again for the old one".</summary>
+    [Fact]
+    public async Task A_server_asked_for_an_unknown_form_of_discovery_says_406()
+    {
+        SmiMetricsServer server = await World.RouteToAsync(World.Linkerd, Source.Prometheus, Token);
+        using KubeApi client = new($"https://127.0.0.1:{server.SecurePort}", World.ControlPlane.FrontProxy, World.Installation.Authority, Installation.ServerName);
+        HttpAnswer answer = await client.SendAsync(
+            HttpMethod.Get, "/apis", null, [("Accept", ContentTypeOf("v9")), ("X-Remote-User", "system:kube-aggregator"), ("X-Remote-Group", "system:masters")], Token);
+        Assert.Equal(HttpStatusCode.NotAcceptable, answer.Code);
+    }
+
+    private static string ContentTypeOf(string version) => $"application/json;g=apidiscovery.k8s.io;v={version};as=APIGroupDiscoveryList";
 }

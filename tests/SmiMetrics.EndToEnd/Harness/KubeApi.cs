@@ -11,6 +11,9 @@ namespace SmiMetrics.EndToEnd.Harness;
 internal sealed record HttpAnswer(HttpStatusCode Code, string? ContentType, string Body)
 {
     public JsonNode Json => JsonNode.Parse(Body)!;
+
+    /// <summary>As it was sent, with its parameters.</summary>
+    public string? FullContentType { get; init; }
 }
 
 /// <summary>Speaks HTTP to kube-apiserver, or to any other server of the test with a certificate of an authority of the test.</summary>
@@ -81,8 +84,13 @@ internal sealed class KubeApi : IDisposable
         }
 
         using HttpResponseMessage response = await _client.SendAsync(request, cancellationToken);
+        // Before it is parsed, after which it is written in another way.
+        string? contentType = response.Content.Headers.NonValidated.TryGetValues("Content-Type", out HeaderStringValues values) ? values.ToString() : null;
         return new HttpAnswer(
-            response.StatusCode, response.Content.Headers.ContentType?.MediaType, await response.Content.ReadAsStringAsync(cancellationToken));
+            response.StatusCode, response.Content.Headers.ContentType?.MediaType, await response.Content.ReadAsStringAsync(cancellationToken))
+        {
+            FullContentType = contentType,
+        };
     }
 
     public void Dispose() => _client.Dispose();

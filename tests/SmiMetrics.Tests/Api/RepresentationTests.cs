@@ -84,7 +84,7 @@ public sealed partial class RepresentationTests
     {
         DefaultHttpContext context = new();
         Answer.Warn(context.Response, ["say \"no\" to C:\\", "line\nbreak – dash"]);
-        Assert.Equal(["299 - \"say \\\"no\\\" to C:\\\\\"", "299 - \"line?break ? dash\""], context.Response.Headers["Warning"].ToArray()!);
+        Assert.Equal("299 - \"say \\\"no\\\" to C:\\\\\"|299 - \"line?break ? dash\"", string.Join("|", context.Response.Headers["Warning"].ToArray()));
     }
 
     [Fact]

@@ -320,16 +320,17 @@ internal static partial class Server
         context.Features.Get<Microsoft.AspNetCore.Connections.Features.IConnectionItemsFeature>()?.Items.TryGetValue(typeof(Listener), out object? value) == true
         && Equals(value, listener);
 
-    /// <summary>Tells the request metrics what was asked for, in a bounded number of words.</summary>
+    /// <summary>Takes the request apart, once for all who judge, answer and count it; for counting, in a bounded number of words.</summary>
     private static Task DescribeRequestAsync(HttpContext context, RequestDelegate next)
     {
-        string[] segments = context.Request.Path.Value!.Split('/', StringSplitOptions.RemoveEmptyEntries);
-        if (segments is ["apis", TrafficApi.Group, var version, .. var rest] && TrafficApi.Versions.Contains(version) && ResourcePath.Parse(version, rest) is { } path)
+        RequestInfo info = RequestInfo.Of(context.Request.Method, context.Request.Path.Value!, context.Request.QueryString.Value);
+        context.Features.Set(info);
+        if (ResourcePath.Of(info) is { } path)
         {
             context.Features.Set(new RequestAttributes(
-                path.Name is null ? "list" : "get",
+                info.Verb,
                 TrafficApi.Group,
-                version,
+                path.Version,
                 path.Resource.Name,
                 path.Edges ? "edges" : "",
                 path.Name is not null ? "resource" : path.Namespace is not null ? "namespace" : "cluster"));

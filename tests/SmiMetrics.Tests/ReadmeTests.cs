@@ -75,10 +75,12 @@ public sealed partial class ReadmeTests
     {
         MatchCollection paths = PathRow().Matches(Readme);
         Assert.True(paths.Count >= 8, "the table of paths is gone");
-        Assert.All(paths, path => Assert.True(ResourcePath.Parse("v1alpha2", path.Groups[1].Value.Split('/')) is not null, path.Value));
+        Assert.All(paths, path => Assert.True(PathOf(path.Groups[1].Value) is not null, path.Value));
         Assert.All(
             Shell().Where(line => line.StartsWith("curl", StringComparison.Ordinal)),
-            line => Assert.NotNull(ResourcePath.Parse("v1alpha2", line.Split("/v1alpha2/")[1].Split('/'))));
+            line => Assert.NotNull(PathOf(line.Split("/v1alpha2/")[1])));
+
+        static ResourcePath? PathOf(string path) => ResourcePath.Of(RequestInfo.Of("GET", "/apis/metrics.smi-spec.io/v1alpha2/" + path, null));
     }
 
     [Fact]

@@ -1,8 +1,10 @@
+using SmiMetrics.Kubernetes;
+
 namespace SmiMetrics.Api;
 
 /// <summary>
-/// A URL below <c>/apis/metrics.smi-spec.io/VERSION</c>, taken apart as kube-apiserver takes it apart before it authorises
-/// (apiserver <c>pkg/endpoints/request/requestinfo.go</c>), so that what we answer is what was allowed.
+/// What a URL below <c>/apis/metrics.smi-spec.io/VERSION</c> stands for here. Made of the <see cref="RequestInfo"/> that was judged, so that what we
+/// answer is what was allowed.
 /// </summary>
 /// <param name="Namespace">Null where the path names none; for a namespace itself it is null and <paramref name="Name"/> names it.</param>
 /// <param name="Name">Null for a list.</param>
@@ -11,17 +13,25 @@ internal sealed record ResourcePath(string Version, TrafficResource Resource, st
     private const string EdgesSegment = "edges";
 
     /// <returns>Null where this API has no such resource.</returns>
-    public static ResourcePath? Parse(string version, ReadOnlySpan<string> segments)
+    public static ResourcePath? Of(RequestInfo info)
     {
-        // namespaces/X and namespaces/X/edges are the namespace's own; anything else after X lies in it.
-        if (segments is ["namespaces", var @namespace, var inside, .. var rest] && inside != EdgesSegment)
+        if (!info.IsResourceRequest || info.Group != TrafficApi.Group || !TrafficApi.Versions.Contains(info.Version) || info.VerbInPath)
         {
-            return TrafficResource.Find(inside) is { Namespaced: true } resource ? Named(version, resource, @namespace, rest) : null;
+            return null;
         }
 
-        return segments is [var clusterWide, .. var tail] && TrafficResource.Find(clusterWide) is { } found && (tail.IsEmpty || !found.Namespaced)
-            ? Named(version, found, null, tail)
-            : null;
+        string? @namespace = info.Namespace.Length > 0 ? info.Namespace : null;
+        // The parts and not the name: a list that is selected by a name is a list.
+        ReadOnlySpan<string> parts = [.. info.Parts];
+        return parts switch
+        {
+            // What a namespace is asked for by its own name lies in no other. To be judged, its edges are a resource of the namespace.
+            ["namespaces", var name] when name == @namespace => new(info.Version, TrafficResource.Namespaces, null, name, Edges: false),
+            [EdgesSegment] when @namespace is not null => new(info.Version, TrafficResource.Namespaces, null, @namespace, Edges: true),
+            [var found, .. var rest] when TrafficResource.Find(found) is { } resource
+                && (@namespace is not null ? resource.Namespaced : rest.IsEmpty || !resource.Namespaced) => Named(info.Version, resource, @namespace, rest),
+            _ => null,
+        };
     }
 
     private static ResourcePath? Named(string version, TrafficResource resource, string? @namespace, ReadOnlySpan<string> rest) => rest switch

@@ -1,3 +1,4 @@
+using Microsoft.AspNetCore.Http.Features;
 using SmiMetrics.Kubernetes;
 using SmiMetrics.Traffic;
 
@@ -30,16 +31,19 @@ internal sealed class TrafficApi(TrafficAggregator traffic, MeshMonitor meshes, 
     /// <exception cref="SourceUnavailableException">Nor could a better one, at the moment.</exception>
     public Task AnswerAsync(HttpContext context)
     {
-        string[] segments = context.Request.Path.Value!.Split('/', StringSplitOptions.RemoveEmptyEntries);
-        return segments switch
+        RequestInfo info = context.Features.GetRequiredFeature<RequestInfo>();
+        if (info.IsResourceRequest)
+        {
+            return AnswerTrafficAsync(context, info, ResourcePath.Of(info) ?? throw new StatusException(Status.NoSuchResource()));
+        }
+
+        return info.Path.Trim('/').Split('/') switch
         {
             ["apis"] => ConstantDocuments.AnswerGroupsAsync(context),
             ["openapi", .. var document] => ConstantDocuments.AnswerOpenApiAsync(context, document),
             ["apis", Group] => AnswerDocumentAsync(context, Discovery.Group),
             ["apis", Group, var version] when Versions.Contains(version) =>
                 AnswerDocumentAsync(context, Discovery.Resources(version)),
-            ["apis", Group, var version, .. var rest] when Versions.Contains(version) && ResourcePath.Parse(version, rest) is { } path =>
-                AnswerTrafficAsync(context, path),
             _ => throw new StatusException(Status.NoSuchResource()),
         };
     }
@@ -52,12 +56,12 @@ internal sealed class TrafficApi(TrafficAggregator traffic, MeshMonitor meshes, 
             : throw new StatusException(Status.NotAcceptable());
     }
 
-    private async Task AnswerTrafficAsync(HttpContext context, ResourcePath path)
+    private async Task AnswerTrafficAsync(HttpContext context, RequestInfo info, ResourcePath path)
     {
         HttpRequest request = context.Request;
         CheckMethod(request);
         CheckNames(path);
-        if (Parameters.IsTrue(request.Query["watch"]) && path.Name is null)
+        if (info.Verb == "watch")
         {
             throw new StatusException(Status.WatchNotSupported(path.Resource.Name));
         }

@@ -42,6 +42,9 @@ internal sealed record TrafficResource(string Name, string Singular, string Kind
     /// <summary>The meshes that are looked for, and how they were found. Their objects are no TrafficMetrics.</summary>
     public static readonly TrafficResource Meshes = new("meshes", "mesh", "Mesh", Namespaced: false, []);
 
+    /// <summary>What client-gen makes of the kind TrafficMetrics: the clients of the SMI SDK ask for it. Not in discovery; RBAC judges it by this name.</summary>
+    private const string WorkloadsOfTheSdk = "trafficmetricses";
+
     /// <summary>All resources, in the order in which discovery lists them.</summary>
     public static readonly IReadOnlyList<TrafficResource> All =
     [
@@ -52,6 +55,8 @@ internal sealed record TrafficResource(string Name, string Singular, string Kind
         Meshes,
     ];
 
+    public static TrafficResource Namespaces { get; } = All.First(resource => resource.Kinds is [var kind] && kind == ResourceKind.Namespace);
+
     /// <summary>What kubectl also takes for the name. None that Kubernetes uses: kubectl would warn, and take the first that it finds.</summary>
     public IReadOnlyList<string> ShortNames { get; init; } = [];
 
@@ -59,7 +64,8 @@ internal sealed record TrafficResource(string Name, string Singular, string Kind
     public IReadOnlyList<string> Categories { get; init; } = [];
 
     /// <returns>The resource of this name, or null.</returns>
-    public static TrafficResource? Find(string name) => All.FirstOrDefault(resource => resource.Name == name);
+    public static TrafficResource? Find(string name) =>
+        name == WorkloadsOfTheSdk ? Workloads : All.FirstOrDefault(resource => resource.Name == name);
 
     /// <summary>Whether it is about traffic splits. Each of its objects has an item for every backend, so one alone is a list too.</summary>
     public bool IsSplit => Kinds is [var kind] && ResourceKind.Splits.Contains(kind);

@@ -1,0 +1,219 @@
+using System.Globalization;
+using System.Text;
+using Microsoft.AspNetCore.WebUtilities;
+
+namespace SmiMetrics.Kubernetes;
+
+/// <summary>
+/// What a request asks for, in the words in which Kubernetes judges it. Taken from method, path and query exactly as kube-apiserver takes it
+/// (apiserver <c>pkg/endpoints/request/requestinfo.go</c>), which has judged the request by the same words before it passes it on. Whoever answers
+/// goes by this, never by the path itself: then nothing is answered but what was judged.
+/// </summary>
+/// <param name="IsResourceRequest">Else only <paramref name="Path"/> and <paramref name="Verb"/> mean anything, and the rest is empty.</param>
+/// <param name="Path">As requested.</param>
+/// <param name="Verb">
+/// Of a resource: get, list, watch, create, update, patch, delete, deletecollection, or empty for a method without a meaning (OPTIONS). Else the
+/// method in lower case.
+/// </param>
+/// <param name="Namespace">Empty for none. A namespace's own is its name.</param>
+/// <param name="Name">
+/// Empty for none. A list has one when its field selector is for one name: it is a list all the same, and <paramref name="Parts"/> has no name.
+/// </param>
+/// <param name="Parts">Resource, name, subresource and whatever follows, as far as the path has them.</param>
+/// <param name="VerbInPath">The path itself named the verb, as in the deprecated <c>.../watch/pods</c>.</param>
+internal sealed record RequestInfo(
+    bool IsResourceRequest,
+    string Path,
+    string Verb,
+    string Group,
+    string Version,
+    string Namespace,
+    string Resource,
+    string Subresource,
+    string Name,
+    IReadOnlyList<string> Parts,
+    bool VerbInPath)
+{
+    private const string GroupPrefix = "apis";
+    private const string CorePrefix = "api";
+
+    /// <param name="method">As sent: methods are case-sensitive, and <c>get</c> is none.</param>
+    /// <param name="path">Decoded.</param>
+    /// <param name="query">As sent, with or without its question mark; null for none.</param>
+    public static RequestInfo Of(string method, string path, string? query)
+    {
+        string trimmed = path.Trim('/');
+        ReadOnlySpan<string> parts = trimmed.Length == 0 ? [] : trimmed.Split('/');
+        (string group, string version) = ("", "");
+        switch (parts)
+        {
+            case [CorePrefix, var coreVersion, _, ..]:
+                version = coreVersion;
+                parts = parts[2..];
+                break;
+            case [GroupPrefix, var apiGroup, var apiVersion, _, ..]:
+                (group, version) = (apiGroup, apiVersion);
+                parts = parts[3..];
+                break;
+            default:
+                return new(IsResourceRequest: false, path, method.ToLowerInvariant(), "", "", "", "", "", "", [], VerbInPath: false);
+        }
+
+        bool verbInPath = parts is ["watch" or "proxy", _, ..];
+        string verb = verbInPath ? parts[0] : VerbOf(method);
+        parts = verbInPath ? parts[1..] : parts;
+        string @namespace = "";
+        if (parts is ["namespaces", var inNamespace, ..])
+        {
+            @namespace = inNamespace;
+            // Below a namespace's name stands a resource of the namespace, unless it is one of the two subresources that namespaces have.
+            if (parts is [_, _, not ("status" or "finalize"), ..])
+            {
+                parts = parts[2..];
+            }
+        }
+
+        string name = parts.Length > 1 ? parts[1] : "";
+        string subresource = parts.Length > 2 && verb != "proxy" ? parts[2] : "";
+        if (name.Length == 0 && verb == "get")
+        {
+            (bool watch, string? selected) = ReadListOptions(query);
+            verb = watch ? "watch" : "list";
+            name = selected ?? "";
+        }
+        else if (name.Length == 0 && verb == "delete")
+        {
+            verb = "deletecollection";
+        }
+
+        return new(IsResourceRequest: true, path, verb, group, version, @namespace, parts[0], subresource, name, parts.ToArray(), verbInPath);
+    }
+
+    private static string VerbOf(string method) => method switch
+    {
+        "GET" or "HEAD" => "get",
+        "POST" => "create",
+        "PUT" => "update",
+        "PATCH" => "patch",
+        "DELETE" => "delete",
+        _ => "",
+    };
+
+    /// <summary>
+    /// Not by <see cref="IQueryCollection"/>, for which <c>Watch</c> is <c>watch</c>: for Kubernetes they are two. Of several values the first counts.
+    /// Where any option cannot be read, Kubernetes reads none of them but <c>watch</c>.
+    /// </summary>
+    private static (bool Watch, string? Name) ReadListOptions(string? query)
+    {
+        Dictionary<string, string> options = new(StringComparer.Ordinal);
+        foreach (QueryStringEnumerable.EncodedNameValuePair pair in new QueryStringEnumerable(query))
+        {
+            options.TryAdd(pair.DecodeName().ToString(), pair.DecodeValue().ToString());
+        }
+
+        // Anything else is true, even nothing.
+        bool watch = options.TryGetValue("watch", out string? value) && value.ToLowerInvariant() is not ("false" or "0");
+        return (watch, IsReadable(options) ? SelectedName(options.GetValueOrDefault("fieldSelector", "")) : null);
+    }
+
+    private static bool IsReadable(Dictionary<string, string> options)
+    {
+        foreach (string number in (ReadOnlySpan<string>)["limit", "timeoutSeconds"])
+        {
+            if (options.TryGetValue(number, out string? text) && !long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out _))
+            {
+                return false;
+            }
+        }
+
+        try
+        {
+            _ = LabelSelector.Parse(options.GetValueOrDefault("labelSelector", ""));
+            return true;
+        }
+        catch (LabelSelectorException)
+        {
+            return false;
+        }
+    }
+
+    /// <summary>The one name that a field selector is for; null if it is for none, or cannot be read (apimachinery <c>pkg/fields/selector.go</c>).</summary>
+    private static string? SelectedName(string selector)
+    {
+        string? selected = null;
+        // In Kubernetes' order, of which the first counts.
+        foreach (string term in Terms(selector).Order(StringComparer.Ordinal))
+        {
+            int at = term.IndexOf('=', StringComparison.Ordinal);
+            if (at < 0)
+            {
+                return null;
+            }
+
+            bool equal = at == 0 || term[at - 1] != '!';
+            string field = term[..(equal ? at : at - 1)];
+            string encoded = term[(at + 1)..];
+            if (equal && encoded.StartsWith('='))
+            {
+                encoded = encoded[1..];
+            }
+
+            if (Unescape(encoded) is not { } value)
+            {
+                return null;
+            }
+
+            if (equal && field == "metadata.name")
+            {
+                selected ??= value;
+            }
+        }
+
+        return selected is null or "." or ".." || selected.Contains('/', StringComparison.Ordinal) || selected.Contains('%', StringComparison.Ordinal)
+            ? null
+            : selected;
+    }
+
+    private static List<string> Terms(string selector)
+    {
+        List<string> terms = [];
+        int start = 0;
+        for (int i = 0; i <= selector.Length; i++)
+        {
+            if (i < selector.Length && selector[i] == '\\')
+            {
+                i++;
+            }
+            else if (i == selector.Length || selector[i] == ',')
+            {
+                terms.Add(selector[start..i]);
+                start = i + 1;
+            }
+        }
+
+        if (start < selector.Length)
+        {
+            // It ends in a backslash.
+            terms.Add(selector[start..]);
+        }
+
+        terms.RemoveAll(term => term.Length == 0);
+        return terms;
+    }
+
+    private static string? Unescape(string value)
+    {
+        StringBuilder plain = new(value.Length);
+        for (int i = 0; i < value.Length; i++)
+        {
+            if (value[i] is '=' or ',' || (value[i] == '\\' && (++i == value.Length || value[i] is not ('\\' or ',' or '='))))
+            {
+                return null;
+            }
+
+            plain.Append(value[i]);
+        }
+
+        return plain.ToString();
+    }
+}

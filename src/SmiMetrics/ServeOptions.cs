@@ -42,7 +42,9 @@ internal sealed record ServeOptions
     /// <summary>Null when HTTPS is off.</summary>
     public required ServingOptions? Serving { get; init; }
 
-    public required FrontProxyOptions FrontProxy { get; init; }
+    public required AuthenticationOptions Authentication { get; init; }
+
+    public required AuthorizationOptions Authorization { get; init; }
 
     /// <summary>Zero is off.</summary>
     public required int InsecurePort { get; init; }
@@ -108,7 +110,8 @@ internal sealed record ServeOptions
             Windows = ReadWindows(values),
             LatencyUnit = values.Text(Flags.LatencyUnit) == LatencyUnit.Seconds.Unit ? LatencyUnit.Seconds : LatencyUnit.Milliseconds,
             Serving = listens ? ReadServing(values, address, noCluster) : null,
-            FrontProxy = ReadFrontProxy(values),
+            Authentication = ReadAuthentication(values, noCluster),
+            Authorization = ReadAuthorization(values),
             InsecurePort = Port(values, Flags.InsecurePort),
             AdminPort = Port(values, Flags.AdminPort),
             AdminAddress = noCluster && !values.IsGiven(Flags.BindAddress) ? IPAddress.Loopback : address,
@@ -252,13 +255,48 @@ internal sealed record ServeOptions
                 (nameof(TlsVersion.VersionTLS12), TlsVersion.VersionTLS12), (nameof(TlsVersion.VersionTLS13), TlsVersion.VersionTLS13)]),
         };
         // Without a cluster and without a CA of its own the secure port could authenticate nobody.
-        bool nobodyToTrust = noCluster && !values.IsGiven(Flags.RequestHeaderClientCaFile);
+        bool nobodyToTrust = noCluster && !values.IsGiven(Flags.RequestHeaderClientCaFile) && !values.IsGiven(Flags.ClientCaFile);
         if (nobodyToTrust && values.IsGiven(Flags.SecurePort) && port != 0)
         {
-            values.Fail(Flags.SecurePort, $"needs {Flags.RequestHeaderClientCaFile.Option} with {Flags.Kubernetes.Option} {Flags.None}: nobody could be authenticated");
+            values.Fail(
+                Flags.SecurePort,
+                $"needs {Flags.RequestHeaderClientCaFile.Option} or {Flags.ClientCaFile.Option} with {Flags.Kubernetes.Option} {Flags.None}: nobody could be authenticated");
+        }
+        else if (noCluster && !nobodyToTrust && port != 0 && values.Text(Flags.AuthorizationMode) == nameof(AuthorizationMode.Delegated))
+        {
+            // That everything is allowed shall be somebody's decision.
+            values.Fail(
+                Flags.AuthorizationMode,
+                $"must be {nameof(AuthorizationMode.AlwaysAllow)} with {Flags.Kubernetes.Option} {Flags.None}: there is no cluster to ask who may do what");
         }
 
         return port == 0 || nobodyToTrust ? null : options;
+    }
+
+    private static AuthenticationOptions ReadAuthentication(FlagValues values, bool noCluster) => new()
+    {
+        HasCluster = !noCluster,
+        FrontProxy = ReadFrontProxy(values),
+        ClientCaFile = File(values, Flags.ClientCaFile),
+        TokenCacheTtl = Lifetime(values, Flags.AuthenticationTokenCacheTtl, AuthenticationOptions.DefaultTokenCacheTtl),
+    };
+
+    private static AuthorizationOptions ReadAuthorization(FlagValues values)
+    {
+        string[] paths = Split(values.Texts(Flags.AuthorizationAlwaysAllowPaths));
+        foreach (string path in paths.Where(path => path[..^1].Contains('*', StringComparison.Ordinal)))
+        {
+            values.Fail(Flags.AuthorizationAlwaysAllowPaths, $"\"{path}\": a * may only stand at the end");
+        }
+
+        return new AuthorizationOptions
+        {
+            Mode = Choice(values, Flags.AuthorizationMode, AuthorizationMode.Delegated, [
+                (nameof(AuthorizationMode.Delegated), AuthorizationMode.Delegated), (nameof(AuthorizationMode.AlwaysAllow), AuthorizationMode.AlwaysAllow)]),
+            AuthorizedTtl = Lifetime(values, Flags.AuthorizationAuthorizedTtl, AuthorizationOptions.DefaultTtl),
+            UnauthorizedTtl = Lifetime(values, Flags.AuthorizationUnauthorizedTtl, AuthorizationOptions.DefaultTtl),
+            AlwaysAllowPaths = paths,
+        };
     }
 
     private static FrontProxyOptions ReadFrontProxy(FlagValues values)
@@ -303,6 +341,17 @@ internal sealed record ServeOptions
 
     private static TimeSpan Duration(FlagValues values, Flag flag, TimeSpan fallback) =>
         values.Read(flag, text => GoDuration.TryParse(text, out TimeSpan duration) ? duration : (TimeSpan?)null, "a duration such as 30s, 5m or 1h30m", fallback);
+
+    private static TimeSpan Lifetime(FlagValues values, Flag flag, TimeSpan fallback)
+    {
+        TimeSpan lifetime = Duration(values, flag, fallback);
+        if (lifetime < TimeSpan.Zero)
+        {
+            values.Fail(flag, "must not be less than zero");
+        }
+
+        return lifetime;
+    }
 
     /// <summary>Stands for a port that is wrong, and reported already: neither on nor off.</summary>
     private const int UnreadablePort = -1;
@@ -388,6 +437,12 @@ internal sealed record ServeOptions
         public static readonly Flag RequestHeaderGroupHeaders = new("requestheader-group-headers", "HEADER[,HEADER...]", "x-remote-group", "headers with the user's groups", Repeatable: true);
         public static readonly Flag RequestHeaderExtraHeadersPrefix = new("requestheader-extra-headers-prefix", "PREFIX[,PREFIX...]", "x-remote-extra-", "prefixes of headers with more about the user", Repeatable: true);
         public static readonly Flag RequestHeaderUidHeaders = new("requestheader-uid-headers", "HEADER[,HEADER...]", null, "headers with the user's UID", Repeatable: true);
+        public static readonly Flag ClientCaFile = new("client-ca-file", "FILE", null, "CAs of users' certificates, instead of the cluster's extension-apiserver-authentication");
+        public static readonly Flag AuthenticationTokenCacheTtl = new("authentication-token-webhook-cache-ttl", "DURATION", GoDuration.Format(AuthenticationOptions.DefaultTokenCacheTtl), "how long kube-apiserver's word on a bearer token is kept; 0s: not at all");
+        public static readonly Flag AuthorizationMode = new("authorization-mode", "Delegated|AlwaysAllow", nameof(Auth.AuthorizationMode.Delegated), "who says what a user may do: kube-apiserver, or nobody");
+        public static readonly Flag AuthorizationAuthorizedTtl = new("authorization-webhook-cache-authorized-ttl", "DURATION", GoDuration.Format(AuthorizationOptions.DefaultTtl), "how long kube-apiserver's yes is kept; 0s: not at all");
+        public static readonly Flag AuthorizationUnauthorizedTtl = new("authorization-webhook-cache-unauthorized-ttl", "DURATION", GoDuration.Format(AuthorizationOptions.DefaultTtl), "how long its no is kept; 0s: not at all");
+        public static readonly Flag AuthorizationAlwaysAllowPaths = new("authorization-always-allow-paths", "PATH[,PATH...]", "/healthz,/readyz,/livez", "paths that are open to anybody; a * at the end stands for whatever follows", Repeatable: true);
         public static readonly Flag InsecurePort = new("insecure-port", "PORT", "0", "plain HTTP on 127.0.0.1 only, without authentication, for development; 0: off");
         public static readonly Flag AdminPort = new("admin-port", "PORT", "8081", "plain HTTP for /livez /readyz /healthz /metrics /version, no traffic data; 0: off");
         public static readonly Flag LogLevel = new("log-level", "trace|debug|info|warn|error", "info", "least important level that is logged");
@@ -418,7 +473,8 @@ internal sealed record ServeOptions
         [
             Config, Kubeconfig, Kubernetes, Mesh, MeshConfig, Source, .. OfPrometheus, .. OfScrape, DefaultWindow, MaxWindow, LatencyUnit,
             SecurePort, BindAddress, TlsCertFile, TlsPrivateKeyFile, CertDir, TlsMinVersion,
-            RequestHeaderClientCaFile, .. RequestHeaders,
+            ClientCaFile, RequestHeaderClientCaFile, .. RequestHeaders, AuthenticationTokenCacheTtl,
+            AuthorizationMode, AuthorizationAuthorizedTtl, AuthorizationUnauthorizedTtl, AuthorizationAlwaysAllowPaths,
             InsecurePort, AdminPort, LogLevel, LogFormat,
         ];
     }

@@ -27,7 +27,7 @@ internal sealed record Doors(HttpMessageHandler? Kube = null, HttpMessageHandler
 /// <summary>The three ports, and which requests came in by which.</summary>
 internal enum Listener
 {
-    /// <summary>HTTPS for kube-apiserver: whoever is not vouched for by the front proxy is refused.</summary>
+    /// <summary>HTTPS for kube-apiserver and whoever else proves to have the right.</summary>
     Secure,
 
     /// <summary>Plain HTTP on loopback, without authentication.</summary>
@@ -109,7 +109,13 @@ internal static partial class Server
         app.Use(DescribeRequestAsync);
         if (options.Serving is not null)
         {
-            app.UseWhen(By(Listener.Secure), secure => secure.UseFrontProxyAuthentication(context => StatusErrors.WriteAsync(context, Status.Unauthorized())));
+            // As on every Kubernetes API server, diagnostics too: with rights.
+            app.UseWhen(By(Listener.Secure), secure => secure
+                .UseRequestAuthentication(refuse: context => StatusErrors.WriteAsync(context, Status.Unauthorized()))
+                .UseRequestAuthorization(
+                    deny: (context, user, request, reason) => StatusErrors.WriteAsync(context, Status.Forbidden(user.Name, request, reason)),
+                    fail: context => StatusErrors.WriteAsync(context, Status.Unjudged()))
+                .UseDiagnostics());
         }
 
         app.Run(app.Services.GetRequiredService<TrafficApi>().AnswerAsync);
@@ -222,20 +228,39 @@ internal static partial class Server
     private static void AddAuth(IServiceCollection services, ServeOptions options, ServingOptions serving)
     {
         services.AddSingleton(serving);
-        services.AddSingleton(options.FrontProxy);
         services.AddSingleton<ServingCertificate>();
         services.AddHostedService(provider => provider.GetRequiredService<ServingCertificate>());
-        services.AddSingleton<FrontProxyTrust>();
-        services.AddHostedService(provider => provider.GetRequiredService<FrontProxyTrust>());
-        services.AddSingleton<FrontProxyAuthenticator>();
-        services.AddSingleton<AuthenticationRecord>();
+        services.AddSingleton(options.Authentication);
+        services.AddSingleton<AuthMetrics>();
+        services.AddSingleton<AuthenticationTrust>();
+        services.AddHostedService(provider => provider.GetRequiredService<AuthenticationTrust>());
         services.AddSingleton(provider => new ReadinessCheck(
             "extension-authentication",
-            () => provider.GetRequiredService<FrontProxyTrust>().Ready ? null : "the front proxy's CA is not known yet"));
-        if (options.Kubernetes is not null && options.FrontProxy.RequestHeaderClientCaFile is null)
+            () => provider.GetRequiredService<AuthenticationTrust>().Ready ? null : "it is not known yet whom to believe about users"));
+        if (options.Authentication.NeedsConfigMap)
         {
-            services.AddHostedService<FrontProxyTrustWatch>();
+            services.AddHostedService<AuthenticationTrustWatch>();
         }
+
+        services.AddSingleton<FrontProxyAuthenticator>();
+        services.AddSingleton<ClientCertificateAuthenticator>();
+        services.AddSingleton(provider => new RequestAuthenticator(
+            provider.GetRequiredService<FrontProxyAuthenticator>(),
+            provider.GetRequiredService<ClientCertificateAuthenticator>(),
+            provider.GetService<KubernetesApi>() is { } api
+                ? new BearerTokenAuthenticator(
+                    api, options.Authentication.TokenCacheTtl, provider.GetRequiredService<AuthMetrics>(), provider.GetRequiredService<TimeProvider>())
+                : null,
+            // Where everything is allowed, nobody is anonymous: that is kube-apiserver's rule, too.
+            request => options.Authorization.Mode == AuthorizationMode.Delegated || options.Authorization.IsAlwaysAllowed(request),
+            provider.GetRequiredService<TimeProvider>(),
+            provider.GetRequiredService<ILogger<RequestAuthenticator>>()));
+        services.AddSingleton(provider => new RequestAuthorizer(
+            options.Authorization,
+            provider.GetService<KubernetesApi>(),
+            provider.GetRequiredService<AuthMetrics>(),
+            provider.GetRequiredService<TimeProvider>(),
+            provider.GetRequiredService<ILogger<RequestAuthorizer>>()));
     }
 
     private static void AddDiagnostics(IServiceCollection services)
@@ -373,7 +398,7 @@ internal static partial class Server
         [LoggerMessage(LogLevel.Information, "HTTPS for kube-apiserver on {Address} port {Port}")]
         public static partial void Secure(ILogger logger, IPAddress address, int port);
 
-        [LoggerMessage(LogLevel.Information, "HTTPS is off: without a cluster or --requestheader-client-ca-file nobody could be authenticated")]
+        [LoggerMessage(LogLevel.Information, "HTTPS is off: without a cluster, --requestheader-client-ca-file or --client-ca-file nobody could be authenticated")]
         public static partial void NotSecure(ILogger logger);
 
         [LoggerMessage(LogLevel.Information, "/readyz, /metrics and the like on {Address} port {Port}")]
@@ -384,9 +409,9 @@ internal static partial class Server
     }
 }
 
-/// <summary>Brings the cluster's front-proxy configuration to those who trust by it.</summary>
-internal sealed class FrontProxyTrustWatch(
-    KubernetesApi api, FrontProxyTrust trust, TimeProvider clock, ILogger<FrontProxyTrustWatch> logger, KubernetesMetrics metrics) : BackgroundService
+/// <summary>Brings the cluster's word on whom to believe to those who judge by it.</summary>
+internal sealed class AuthenticationTrustWatch(
+    KubernetesApi api, AuthenticationTrust trust, TimeProvider clock, ILogger<AuthenticationTrustWatch> logger, KubernetesMetrics metrics) : BackgroundService
 {
     protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
         new ConfigMapWatcher(api, "kube-system", "extension-apiserver-authentication", trust.Apply, clock, logger, metrics).RunAsync(stoppingToken);

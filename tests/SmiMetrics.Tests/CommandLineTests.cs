@@ -92,8 +92,24 @@ public sealed class CommandLineTests
         Assert.Equal(6443, options.Serving!.SecurePort);
         Assert.Equal("0.0.0.0", options.Serving.BindAddress.ToString());
         Assert.Equal(TlsVersion.VersionTLS12, options.Serving.TlsMinVersion);
+        Assert.Equal(new AuthorizationOptions().AlwaysAllowPaths, options.Authorization.AlwaysAllowPaths);
+        Assert.Equal(AuthorizationMode.Delegated, options.Authorization.Mode);
+        Assert.Equal(TimeSpan.FromSeconds(10), options.Authorization.AuthorizedTtl);
+        Assert.Equal(TimeSpan.FromSeconds(10), options.Authorization.UnauthorizedTtl);
+        Assert.Equal(TimeSpan.FromSeconds(10), options.Authentication.TokenCacheTtl);
+        Assert.True(options.Authentication.NeedsConfigMap);
         Assert.Equal(0, options.InsecurePort);
         Assert.Equal(8081, options.AdminPort);
+    }
+
+    [Fact]
+    public async Task Without_a_cluster_the_secure_port_needs_a_CA_and_a_decision()
+    {
+        (_, string errors, ServeOptions? options) = await ReadAsync(
+            [Url, "--kubernetes=none", "--secure-port=6443", "--client-ca-file=SmiMetrics.Tests.dll", "--authorization-mode=AlwaysAllow"]);
+        Assert.True(options is not null, errors);
+        Assert.Equal(6443, options.Serving!.SecurePort);
+        Assert.False(options.Authentication.NeedsConfigMap);
     }
 
     [Fact]
@@ -153,7 +169,15 @@ public sealed class CommandLineTests
     [InlineData("--scrape-interval: a window holds at least two, and --max-window is 1m0s", "--scrape-interval=40s", "--max-window=1m")]
     [InlineData("--insecure-port: nothing would be served", Url, "--kubernetes=none")]
     [InlineData("--insecure-port: nothing would be served", Url, "--secure-port=0")]
-    [InlineData("--secure-port: needs --requestheader-client-ca-file", Url, "--kubernetes=none", "--secure-port=6443")]
+    [InlineData("--secure-port: needs --requestheader-client-ca-file or --client-ca-file", Url, "--kubernetes=none", "--secure-port=6443")]
+    [InlineData("--authorization-mode: must be AlwaysAllow with --kubernetes none", Url, "--kubernetes=none", "--secure-port=6443", "--client-ca-file=SmiMetrics.Tests.dll")]
+    [InlineData("--authorization-mode: must be AlwaysAllow with --kubernetes none", Url, "--kubernetes=none", "--requestheader-client-ca-file=SmiMetrics.Tests.dll", "--authorization-mode=Delegated")]
+    [InlineData("--authorization-mode: \"RBAC\" is not one of Delegated, AlwaysAllow", Url, "--authorization-mode=RBAC")]
+    [InlineData("--client-ca-file: /nosuch: no such file", Url, "--client-ca-file=/nosuch")]
+    [InlineData("--authorization-always-allow-paths: \"/a*b\": a * may only stand at the end", Url, "--authorization-always-allow-paths=/healthz,/a*b")]
+    [InlineData("--authentication-token-webhook-cache-ttl: must not be less than zero", Url, "--authentication-token-webhook-cache-ttl=-1s")]
+    [InlineData("--authorization-webhook-cache-authorized-ttl: \"x\" is not a duration", Url, "--authorization-webhook-cache-authorized-ttl=x")]
+    [InlineData("--authorization-webhook-cache-unauthorized-ttl: must not be less than zero", Url, "--authorization-webhook-cache-unauthorized-ttl=-5m")]
     [InlineData("--kubeconfig: goes against --kubernetes none", Url, "--kubernetes=none", "--insecure-port=1", "--kubeconfig=SmiMetrics.Tests.dll")]
     [InlineData("--admin-port: 6443 is --secure-port already", Url, "--admin-port=6443")]
     [InlineData("--requestheader-allowed-names: counts only together with --requestheader-client-ca-file", Url, "--requestheader-allowed-names=x")]

@@ -1,4 +1,7 @@
+using System.Globalization;
+using System.Text;
 using System.Text.Json.Serialization;
+using SmiMetrics.Kubernetes;
 
 namespace SmiMetrics.Api;
 
@@ -32,6 +35,32 @@ internal sealed record Status
     public static Status BadRequest(string message) => new() { Code = 400, Reason = "BadRequest", Message = message };
 
     public static Status Unauthorized() => new() { Code = 401, Reason = "Unauthorized", Message = "Unauthorized" };
+
+    /// <summary>In the very words of kube-apiserver (apiserver <c>pkg/endpoints/handlers/responsewriters/errors.go</c>), which usually says so first.</summary>
+    /// <param name="reason">The authorizer's; may be empty.</param>
+    public static Status Forbidden(string user, RequestInfo request, string reason)
+    {
+        string resource = request.Resource + (request.Subresource.Length > 0 ? "/" + request.Subresource : "");
+        string scope = request.Namespace.Length > 0 ? $"in the namespace {Quoted(request.Namespace)}" : "at the cluster scope";
+        string cannot = request.IsResourceRequest
+            ? $"User {Quoted(user)} cannot {request.Verb} resource {Quoted(resource)} in API group {Quoted(request.Group)} {scope}"
+            : $"User {Quoted(user)} cannot {request.Verb} path {Quoted(request.Path)}";
+        // A browser shall not take it for HTML.
+        cannot = cannot.Replace("&", "&amp;", StringComparison.Ordinal).Replace("<", "&lt;", StringComparison.Ordinal).Replace(">", "&gt;", StringComparison.Ordinal);
+        string kind = request.Group.Length > 0 ? $"{request.Resource}.{request.Group}" : request.Resource;
+        string subject = !request.IsResourceRequest ? "forbidden"
+            : request.Name.Length > 0 ? $"{kind} {Quoted(request.Name)} is forbidden"
+            : $"{kind} is forbidden";
+        return new()
+        {
+            Code = 403,
+            Reason = "Forbidden",
+            Message = $"{subject}: {cannot}{(reason.Length > 0 ? ": " + reason : "")}",
+            Details = request.IsResourceRequest
+                ? new StatusDetails { Name = request.Name.Length > 0 ? request.Name : null, Group = request.Group.Length > 0 ? request.Group : null, Kind = request.Resource }
+                : new StatusDetails(),
+        };
+    }
 
     /// <param name="resource">The plural name: <c>details.kind</c> holds that, whatever it is called.</param>
     public static Status NotFound(string resource, string name) => new()
@@ -88,6 +117,35 @@ internal sealed record Status
         Reason = "InternalError",
         Message = "Internal error occurred: see the server's log",
     };
+
+    /// <summary>Nobody could say whether the user may.</summary>
+    public static Status Unjudged() => new()
+    {
+        Code = 500,
+        Reason = "InternalError",
+        Message = "Internal error occurred: kube-apiserver did not say whether this is allowed; see the server's log",
+    };
+
+    /// <summary>As Go's <c>%q</c>.</summary>
+    private static string Quoted(string text)
+    {
+        StringBuilder quoted = new("\"", text.Length + 2);
+        foreach (char c in text)
+        {
+            _ = c switch
+            {
+                '"' or '\\' => quoted.Append('\\').Append(c),
+                '\n' => quoted.Append("\\n"),
+                '\r' => quoted.Append("\\r"),
+                '\t' => quoted.Append("\\t"),
+                < ' ' or '\u007f' => quoted.Append(CultureInfo.InvariantCulture, $"\\x{(int)c:x2}"),
+                _ when char.IsControl(c) => quoted.Append(CultureInfo.InvariantCulture, $"\\u{(int)c:x4}"),
+                _ => quoted.Append(c),
+            };
+        }
+
+        return quoted.Append('"').ToString();
+    }
 
     /// <summary>Without Retry-After: kubectl and the HPA would repeat the request for ten seconds before they said anything.</summary>
     public static Status ServiceUnavailable(string message) => new() { Code = 503, Reason = "ServiceUnavailable", Message = message };

@@ -11,7 +11,6 @@ internal static class ClientCertificateChain
 {
     private const string ClientAuthentication = "1.3.6.1.5.5.7.3.2";
     private const string AnyUsage = "2.5.29.37.0";
-    private const string CommonNameOid = "2.5.4.3";
     private const string UnknownAuthority = "signed by an unknown authority";
 
     /// <summary>What became of a verification.</summary>
@@ -55,29 +54,6 @@ internal static class ClientCertificateChain
                 intermediate.Dispose();
             }
         }
-    }
-
-    /// <summary>The subject's common name, the last one if there are several, as Go reads it; empty if there is none or it is not text.</summary>
-    public static string CommonName(X509Certificate2 certificate)
-    {
-        string name = "";
-        try
-        {
-            // Not GetNameInfo: it makes do with other attributes where a common name is absent.
-            foreach (X500RelativeDistinguishedName part in certificate.SubjectName.EnumerateRelativeDistinguishedNames(reversed: false))
-            {
-                if (!part.HasMultipleElements && part.GetSingleElementType().Value == CommonNameOid)
-                {
-                    name = part.GetSingleElementValue() ?? "";
-                }
-            }
-        }
-        catch (CryptographicException)
-        {
-            return "";
-        }
-
-        return name;
     }
 
     private static Verification Verify(

@@ -17,20 +17,13 @@ namespace SmiMetrics.Auth;
 /// <item>all these headers are removed, whatever came of it.</item>
 /// </list>
 /// </summary>
-internal sealed class FrontProxyAuthenticator(FrontProxyTrust trust, TimeProvider time)
+internal sealed class FrontProxyAuthenticator(AuthenticationTrust trust, AuthMetrics metrics, TimeProvider time)
 {
-    private const string Anonymous = "system:anonymous";
-    private const string Authenticated = "system:authenticated";
-    private const string Unauthenticated = "system:unauthenticated";
-
-    /// <summary>A peer refused for its dates may come right without a new connection, as clocks do.</summary>
-    private static readonly TimeSpan RefusalLifetime = TimeSpan.FromMinutes(1);
-
     private static readonly UTF8Encoding StrictUtf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
     public AuthenticationResult Authenticate(HttpContext context)
     {
-        FrontProxyConfiguration? configuration = trust.Current;
+        FrontProxyConfiguration? configuration = trust.FrontProxy;
         if (configuration is null)
         {
             return new AuthenticationResult.NoOpinion("front-proxy trust is not loaded yet");
@@ -54,7 +47,8 @@ internal sealed class FrontProxyAuthenticator(FrontProxyTrust trust, TimeProvide
             return new AuthenticationResult.NoOpinion("no client certificate");
         }
 
-        if (Judge(leaf, context.Features.Get<PresentedCertificates>(), configuration).Fault is string fault)
+        CertificateVerdict verdict = Judge(leaf, context.Features.Get<PresentedCertificates>(), configuration);
+        if (verdict.Fault is { } fault)
         {
             return new AuthenticationResult.Error(fault);
         }
@@ -65,51 +59,40 @@ internal sealed class FrontProxyAuthenticator(FrontProxyTrust trust, TimeProvide
             return new AuthenticationResult.NoOpinion("the front proxy named no user");
         }
 
-        List<string> groups = [.. Values(headers, configuration.GroupHeaders)];
-        if (name != Anonymous && !groups.Contains(Authenticated) && !groups.Contains(Unauthenticated))
-        {
-            groups.Add(Authenticated);
-        }
-
+        metrics.AuthenticatedByCertificate(new DateTimeOffset(leaf.NotAfter) - time.GetUtcNow());
         string? uid = Values(headers, configuration.UidHeaders).FirstOrDefault();
-        return new AuthenticationResult.Success(new RequestUser(name, uid, groups, Extra(headers, configuration.ExtraPrefixes)));
+        return new AuthenticationResult.Success(new RequestUser(
+            name, uid, [.. Values(headers, configuration.GroupHeaders)], Extra(headers, configuration.ExtraPrefixes)));
     }
 
-    // The chain is by far the dearest part of a request, and kube-apiserver sends all of its requests through one connection.
-    private FrontProxyVerdict Judge(X509Certificate2 leaf, PresentedCertificates? presented, FrontProxyConfiguration configuration)
+    // kube-apiserver sends all of its requests through one connection.
+    private CertificateVerdict Judge(X509Certificate2 leaf, PresentedCertificates? presented, FrontProxyConfiguration configuration)
     {
         DateTimeOffset now = time.GetUtcNow();
-        FrontProxyVerdict? verdict = presented?.Verdict;
-        if (verdict is not null && verdict.Generation == configuration.Generation && now <= verdict.Until)
+        if (presented?.AsFrontProxy is { } known && known.Holds(configuration.Generation, now))
         {
-            return verdict;
+            return known;
         }
 
-        verdict = JudgeAnew(leaf, presented?.Intermediates ?? [], configuration, now);
+        CertificateVerdict verdict = JudgeAnew(leaf, presented?.Intermediates ?? [], configuration, now);
         if (presented is not null)
         {
-            presented.Verdict = verdict;
+            presented.AsFrontProxy = verdict;
         }
 
         return verdict;
     }
 
-    private static FrontProxyVerdict JudgeAnew(
+    private static CertificateVerdict JudgeAnew(
         X509Certificate2 leaf, IReadOnlyList<byte[]> intermediates, FrontProxyConfiguration configuration, DateTimeOffset now)
     {
-        string name = ClientCertificateChain.CommonName(leaf);
+        CertificateSubject subject = CertificateSubject.Of(leaf);
         ClientCertificateChain.Verification verification = ClientCertificateChain.Verify(leaf, intermediates, configuration.Bundle, now);
-        if (verification.Fault is not null)
-        {
-            return Refusal(verification.Fault);
-        }
-
-        return configuration.AllowedNames.Count == 0 || configuration.AllowedNames.Contains(name)
-            ? new FrontProxyVerdict(configuration.Generation, verification.NotAfter, Fault: null)
-            : Refusal("not in the list of allowed names");
-
-        FrontProxyVerdict Refusal(string fault) =>
-            new(configuration.Generation, now + RefusalLifetime, $"client certificate cn={Printable(name)}: {fault}");
+        return verification.Fault is { } fault
+            ? CertificateVerdict.Refused(configuration.Generation, now, subject, fault)
+            : configuration.AllowedNames.Count == 0 || configuration.AllowedNames.Contains(subject.CommonName)
+                ? CertificateVerdict.Trusted(configuration.Generation, verification.NotAfter, subject)
+                : CertificateVerdict.Refused(configuration.Generation, now, subject, "not in the list of allowed names");
     }
 
     /// <summary>The non-empty values of the headers, one for each line. A comma in a value is part of a name.</summary>
@@ -199,13 +182,5 @@ internal sealed class FrontProxyAuthenticator(FrontProxyTrust trust, TimeProvide
         {
             return text;
         }
-    }
-
-    // A stranger chose it, and it goes to a log.
-    private static string Printable(string name)
-    {
-        const int Longest = 64;
-        string start = name.Length > Longest ? name[..Longest] + "…" : name;
-        return string.Concat(start.Select(c => char.IsControl(c) ? '?' : c));
     }
 }

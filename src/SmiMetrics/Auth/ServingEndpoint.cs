@@ -20,7 +20,7 @@ internal static class ServingEndpoint
     /// the authenticators' work, whose trust changes at run time. Every server name is accepted, because kube-apiserver's availability
     /// probe sends an address or none.
     /// </summary>
-    [SuppressMessage("Security", "CA5359", Justification = "Trust changes at run time: FrontProxyAuthenticator judges.")]
+    [SuppressMessage("Security", "CA5359", Justification = "Trust changes at run time: the authenticators judge.")]
     public static ListenOptions UseServingCertificate(this ListenOptions listen, ServingCertificate certificate, TlsVersion minimum)
     {
         SslProtocols protocols = minimum == TlsVersion.VersionTLS13 ? SslProtocols.Tls13 : SslProtocols.Tls12 | SslProtocols.Tls13;

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Collections.Frozen;
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
 using System.Globalization;
@@ -8,7 +9,7 @@ namespace SmiMetrics.Diagnostics;
 
 /// <summary>
 /// Collects every meter whose name begins with <c>SmiMetrics.</c> and writes it as Prometheus text. An instrument's name is the family's,
-/// with <c>_</c> for characters that Prometheus does not allow and <c>_total</c> at the end of a counter's; instruments of one name, even
+/// with <c>_</c> for characters that Prometheus does not allow and <c>_total</c> at the end of a counter's, but for some; instruments of one name, even
 /// of several meters, are one family. Histograms have the buckets that the instrument advises.
 /// </summary>
 internal sealed partial class MetricsExporter : IDisposable
@@ -17,6 +18,9 @@ internal sealed partial class MetricsExporter : IDisposable
     public const int MaxSeries = 2_000;
 
     private const string MeterPrefix = "SmiMetrics.";
+
+    /// <summary>Counters that Kubernetes named before it was the custom to end in <c>_total</c>, and that dashboards know so.</summary>
+    private static readonly FrozenSet<string> NamedByKubernetes = ["authentication_attempts", "authenticated_user_requests"];
 
     private static readonly double[] DefaultBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
@@ -120,7 +124,7 @@ internal sealed partial class MetricsExporter : IDisposable
         }
 
         string name = Sanitize(instrument.Name);
-        if (shape.Type == MetricType.Counter && !name.EndsWith("_total", StringComparison.Ordinal))
+        if (shape.Type == MetricType.Counter && !name.EndsWith("_total", StringComparison.Ordinal) && !NamedByKubernetes.Contains(name))
         {
             name += "_total";
         }

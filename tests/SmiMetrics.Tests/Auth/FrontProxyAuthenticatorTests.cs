@@ -16,17 +16,22 @@ public sealed class FrontProxyAuthenticatorTests : IDisposable
     private static readonly X509Certificate2 FrontProxy = Authority.Issue("O=cluster,CN=front-proxy-client", Usage);
 
     private readonly FakeTimeProvider _time = new(TestAuthority.Now);
-    private readonly FrontProxyTrust _trust;
+    private readonly AuthMeters _meters = new();
+    private readonly AuthenticationTrust _trust;
     private readonly FrontProxyAuthenticator _authenticator;
 
     public FrontProxyAuthenticatorTests()
     {
-        _trust = new FrontProxyTrust(new FrontProxyOptions(), _time, NullLogger<FrontProxyTrust>.Instance);
-        _authenticator = new FrontProxyAuthenticator(_trust, _time);
+        _trust = new AuthenticationTrust(new AuthenticationOptions(), _time, NullLogger<AuthenticationTrust>.Instance);
+        _authenticator = new FrontProxyAuthenticator(_trust, _meters.Metrics, _time);
         Trust(["front-proxy-client"], Authority.Pem);
     }
 
-    public void Dispose() => _trust.Dispose();
+    public void Dispose()
+    {
+        _trust.Dispose();
+        _meters.Dispose();
+    }
 
     [Fact]
     public void The_front_proxy_is_believed() =>
@@ -44,9 +49,9 @@ public sealed class FrontProxyAuthenticatorTests : IDisposable
     [Fact]
     public void Without_trust_there_is_no_opinion()
     {
-        FrontProxyTrust none = new(new FrontProxyOptions(), _time, NullLogger<FrontProxyTrust>.Instance);
+        AuthenticationTrust none = new(new AuthenticationOptions(), _time, NullLogger<AuthenticationTrust>.Instance);
 
-        AuthenticationResult result = new FrontProxyAuthenticator(none, _time).Authenticate(Request(FrontProxy));
+        AuthenticationResult result = new FrontProxyAuthenticator(none, _meters.Metrics, _time).Authenticate(Request(FrontProxy));
 
         Assert.IsType<AuthenticationResult.NoOpinion>(result);
     }
@@ -233,7 +238,7 @@ public sealed class FrontProxyAuthenticatorTests : IDisposable
         HttpContext request = Request(FrontProxy);
         request.Request.Headers["X-Remote-Group"] = new string[] { "g,2", "team:a%2Fb", "", " spaced " };
 
-        Assert.Equal(["g,2", "team:a%2Fb", " spaced ", "system:authenticated"], Success(request).Groups);
+        Assert.Equal(["g,2", "team:a%2Fb", " spaced "], Success(request).Groups);
     }
 
     [Fact]
@@ -243,24 +248,16 @@ public sealed class FrontProxyAuthenticatorTests : IDisposable
         HttpContext request = Request(FrontProxy);
         request.Request.Headers["X-Remote-Group"] = groups;
 
-        Assert.Equal([.. groups, "system:authenticated"], Success(request).Groups);
+        Assert.Equal(groups, Success(request).Groups);
     }
 
-    [Theory]
-    [InlineData("alice", "", "system:authenticated")]
-    [InlineData("alice", "dev", "dev system:authenticated")]
-    [InlineData("alice", "system:authenticated dev", "system:authenticated dev")]
-    [InlineData("alice", "system:unauthenticated", "system:unauthenticated")]
-    [InlineData("system:anonymous", "system:unauthenticated", "system:unauthenticated")]
-    [InlineData("system:anonymous", "", "")]
-    [InlineData("system:kube-aggregator", "system:masters", "system:masters system:authenticated")]
-    public void Everybody_known_belongs_to_the_authenticated(string user, string sent, string expected)
+    [Fact]
+    public void How_long_its_certificate_will_be_good_is_measured()
     {
-        HttpContext request = Request(FrontProxy);
-        request.Request.Headers["X-Remote-User"] = user;
-        request.Request.Headers["X-Remote-Group"] = sent.Split(' ');
+        Success(Request(FrontProxy));
+        Error(Request(Foreign.Issue("CN=front-proxy-client", Usage)));
 
-        Assert.Equal(expected.Split(' ', StringSplitOptions.RemoveEmptyEntries), Success(request).Groups);
+        Assert.Equal([TimeSpan.FromHours(12).TotalSeconds], _meters.Measured("apiserver_client_certificate_expiration_seconds"), (a, b) => Math.Abs(a - b) < 2);
     }
 
     [Theory]
@@ -337,14 +334,14 @@ public sealed class FrontProxyAuthenticatorTests : IDisposable
         HttpContext request = Request(FrontProxy);
         PresentedCertificates connection = request.Features.Get<PresentedCertificates>()!;
         Success(request);
-        FrontProxyVerdict first = connection.Verdict!;
+        CertificateVerdict first = connection.AsFrontProxy!;
 
         Success(Again(request));
-        Assert.Same(first, connection.Verdict);
+        Assert.Same(first, connection.AsFrontProxy);
 
         Trust(["front-proxy-client"], Foreign.Pem);
         Error(Again(request));
-        Assert.NotSame(first, connection.Verdict);
+        Assert.NotSame(first, connection.AsFrontProxy);
 
         Trust(["front-proxy-client"], Authority.Pem + Foreign.Pem);
         Success(Again(request));
@@ -357,7 +354,7 @@ public sealed class FrontProxyAuthenticatorTests : IDisposable
         X509Certificate2 leaf = intermediate.Issue("CN=front-proxy-client", TestAuthority.Now.AddHours(-1), TestAuthority.Now.AddYears(20), Usage);
         HttpContext request = Request(leaf, intermediate.Certificate);
         Success(request);
-        Assert.Equal(intermediate.Certificate.NotAfter.ToUniversalTime(), request.Features.Get<PresentedCertificates>()!.Verdict!.Until.UtcDateTime);
+        Assert.Equal(intermediate.Certificate.NotAfter.ToUniversalTime(), request.Features.Get<PresentedCertificates>()!.AsFrontProxy!.Until.UtcDateTime);
 
         request = Request(FrontProxy);
         Success(request);

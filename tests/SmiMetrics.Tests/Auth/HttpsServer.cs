@@ -23,7 +23,7 @@ internal sealed class HttpsServer : IAsyncDisposable
     private readonly WebApplication _app;
     private readonly DirectoryInfo _directory;
 
-    private HttpsServer(WebApplication app, DirectoryInfo directory, FrontProxyTrust trust, ServingCertificate certificate, FakeTimeProvider time)
+    private HttpsServer(WebApplication app, DirectoryInfo directory, AuthenticationTrust trust, ServingCertificate certificate, FakeTimeProvider time)
     {
         _app = app;
         _directory = directory;
@@ -33,7 +33,7 @@ internal sealed class HttpsServer : IAsyncDisposable
         Port = new Uri(app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single()).Port;
     }
 
-    public FrontProxyTrust Trust { get; }
+    public AuthenticationTrust Trust { get; }
     public ServingCertificate Certificate { get; }
     public FakeTimeProvider Time { get; }
     public int Port { get; }
@@ -52,7 +52,7 @@ internal sealed class HttpsServer : IAsyncDisposable
         };
         WritePair(serving, options.TlsCertFile, options.TlsPrivateKeyFile);
         ServingCertificate certificate = new(options, time, NullLogger<ServingCertificate>.Instance);
-        FrontProxyTrust trust = new(new FrontProxyOptions(), time, NullLogger<FrontProxyTrust>.Instance);
+        AuthenticationTrust trust = new(new AuthenticationOptions(), time, NullLogger<AuthenticationTrust>.Instance);
 
         WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
@@ -65,10 +65,18 @@ internal sealed class HttpsServer : IAsyncDisposable
         builder.Services.AddSingleton<TimeProvider>(time);
         builder.Services.AddSingleton(trust);
         builder.Services.AddSingleton<FrontProxyAuthenticator>();
-        builder.Services.AddSingleton<AuthenticationRecord>();
+        builder.Services.AddSingleton<ClientCertificateAuthenticator>();
+        builder.Services.AddSingleton<AuthMetrics>();
+        builder.Services.AddSingleton(provider => new RequestAuthenticator(
+            provider.GetRequiredService<FrontProxyAuthenticator>(),
+            provider.GetRequiredService<ClientCertificateAuthenticator>(),
+            bearerToken: null,
+            _ => false,
+            time,
+            NullLogger<RequestAuthenticator>.Instance));
 
         WebApplication app = builder.Build();
-        app.UseFrontProxyAuthentication(context =>
+        app.UseRequestAuthentication(context =>
         {
             context.Response.StatusCode = StatusCodes.Status401Unauthorized;
             return context.Response.WriteAsync($"refused\npresented {context.Features.Get<PresentedCertificates>()!.Intermediates.Count}");

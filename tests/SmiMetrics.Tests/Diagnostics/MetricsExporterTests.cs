@@ -67,6 +67,18 @@ public sealed class MetricsExporterTests : IDisposable
         Assert.Equal(2.5, text.Samples["test_exporter_double_total"]);
     }
 
+    /// <summary>Dashboards know them without the ending that others have.</summary>
+    [Fact]
+    public void Counters_that_Kubernetes_named_keep_their_names()
+    {
+        _meter.CreateCounter<long>("authentication_attempts").Add(1);
+
+        PrometheusText text = Scrape();
+
+        Assert.Equal("counter", text.Types["authentication_attempts"]);
+        Assert.Equal(1, text.Samples["authentication_attempts"]);
+    }
+
     [Fact]
     public void A_histogram_has_the_buckets_that_are_advised()
     {

@@ -15,6 +15,8 @@ public sealed class CommandLineTests(World world) : WorldTest(world)
         "--prometheus-client-cert-file", "--prometheus-client-key-file", "--prometheus-username", "--prometheus-password-file", "--prometheus-header",
         "--prometheus-timeout", "--default-window", "--max-window", "--cache-ttl", "--max-stale", "--latency-unit", "--secure-port", "--bind-address",
         "--tls-cert-file", "--tls-private-key-file", "--cert-dir", "--tls-min-version", "--requestheader-client-ca-file",
+        "--client-ca-file", "--authentication-token-webhook-cache-ttl", "--authorization-mode", "--authorization-webhook-cache-authorized-ttl",
+        "--authorization-webhook-cache-unauthorized-ttl", "--authorization-always-allow-paths",
         "--insecure-port", "--admin-port", "--log-level", "--log-format", "--config",
     ];
 

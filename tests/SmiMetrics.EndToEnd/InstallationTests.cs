@@ -23,6 +23,8 @@ public sealed class InstallationTests(World world) : WorldTest(world)
     [InlineData("watch", "trafficsplits.split.smi-spec.io", true)]
     [InlineData("list", "httproutes.gateway.networking.k8s.io", true)]
     [InlineData("watch", "endpointslices.discovery.k8s.io", true)]
+    [InlineData("create", "tokenreviews.authentication.k8s.io", true)]
+    [InlineData("create", "subjectaccessreviews.authorization.k8s.io", true)]
     [InlineData("get", "secrets", false)]
     [InlineData("list", "configmaps", false)]
     [InlineData("delete", "pods", false)]

@@ -80,6 +80,9 @@ internal sealed class ControlPlane : IAsyncDisposable
     /// <param name="url">Where the user finds kube-apiserver; null for its own address.</param>
     public string KubeconfigFor(string user, string[] groups, string? url) => Kubeconfig(user, _clients.ForUser(user, groups), url ?? Url);
 
+    /// <summary>A client certificate of the cluster's.</summary>
+    public KeyPair CertificateFor(string user, params string[] groups) => _clients.ForUser(user, groups);
+
     /// <summary>Ends kube-apiserver as a crash would.</summary>
     public Task StopApiServerAsync(CancellationToken cancellationToken) => _apiServer!.KillAsync(cancellationToken);
 

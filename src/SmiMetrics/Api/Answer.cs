@@ -63,7 +63,8 @@ internal static class Answer
         }
     }
 
-    private static async Task SendAsync(HttpContext context, ReadOnlyMemory<byte> body)
+    /// <summary>Sends a body whose head is ready, compressed if it is large and the caller takes that.</summary>
+    public static async Task SendAsync(HttpContext context, ReadOnlyMemory<byte> body)
     {
         HttpResponse response = context.Response;
         if (body.Length <= CompressFrom || !TakesGzip(context.Request))
@@ -74,7 +75,7 @@ internal static class Answer
         }
 
         response.Headers.ContentEncoding = "gzip";
-        response.Headers.Vary = "Accept-Encoding";
+        response.Headers.Append("Vary", "Accept-Encoding");
         // The first level, as in Go: the network is near, and the next would cost more time than it saves.
         await using GZipStream compressed = new(response.Body, CompressionLevel.Fastest, leaveOpen: true);
         await compressed.WriteAsync(body, context.RequestAborted);

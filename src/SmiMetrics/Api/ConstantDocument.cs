@@ -54,8 +54,7 @@ internal sealed class ConstantDocument
         }
 
         response.ContentType = contentType;
-        response.ContentLength = _text.Length;
-        await response.Body.WriteAsync(_text, context.RequestAborted);
+        await Answer.SendAsync(context, _text);
     }
 
     /// <summary>As RFC 9110 §13.1.2 has it, and so Go's <c>http.ServeContent</c>: weak or not, one of several, or any.</summary>

@@ -11,12 +11,15 @@ namespace SmiMetrics.Api;
 /// </summary>
 /// <param name="Labels">Null to select by none.</param>
 /// <param name="Fields">Null to select by none.</param>
+/// <param name="JudgedName">
+/// The one name that the field selector is for as kube-apiserver read it, and judged the list by; empty for none. Whatever we read, no other is given.
+/// </param>
 /// <param name="Limit">At least one; null for all.</param>
 /// <param name="Continue">The token that the last page came with; null for the first.</param>
-internal sealed record ListOptions(LabelSelector? Labels, FieldSelector? Fields, int? Limit, string? Continue)
+internal sealed record ListOptions(LabelSelector? Labels, FieldSelector? Fields, string JudgedName, int? Limit, string? Continue)
 {
     /// <exception cref="StatusException">400: the message names the parameter, or is the one that kube-apiserver gives.</exception>
-    public static ListOptions Read(IQueryCollection query)
+    public static ListOptions Read(IQueryCollection query, string judgedName)
     {
         string? labels = Parameters.One(query, "labelSelector");
         string? fields = Parameters.One(query, "fieldSelector");
@@ -26,6 +29,7 @@ internal sealed record ListOptions(LabelSelector? Labels, FieldSelector? Fields,
             return new ListOptions(
                 string.IsNullOrEmpty(labels) ? null : LabelSelector.Parse(labels),
                 string.IsNullOrEmpty(fields) ? null : FieldSelector.Parse(fields),
+                judgedName,
                 ReadLimit(Parameters.One(query, "limit")),
                 string.IsNullOrEmpty(token) ? null : token);
         }
@@ -37,7 +41,8 @@ internal sealed record ListOptions(LabelSelector? Labels, FieldSelector? Fields,
 
     public bool Selects(ObjectMeta metadata) =>
         Labels?.Matches(metadata.Labels ?? FrozenDictionary<string, string>.Empty) != false
-        && Fields?.Matches(metadata.Namespace ?? "", metadata.Name) != false;
+        && Fields?.Matches(metadata.Namespace ?? "", metadata.Name) != false
+        && (JudgedName.Length == 0 || metadata.Name == JudgedName);
 
     /// <summary>Whether all objects are wanted.</summary>
     public bool SelectsAll => Labels is null && Fields is null;

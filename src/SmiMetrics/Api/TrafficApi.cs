@@ -166,7 +166,7 @@ internal sealed class TrafficApi(TrafficAggregator traffic, MeshMonitor meshes, 
     {
         HttpRequest request = context.Request;
         Representation representation = Representation.Of(request, isList: true);
-        ListOptions options = ListOptions.Read(request.Query);
+        ListOptions options = ListOptions.Read(request.Query, path.Name is null ? context.Features.GetRequiredFeature<RequestInfo>().Name : "");
         if (options.Labels is not null && cluster.Synced && !cluster.Snapshot.HasCluster)
         {
             throw new StatusException(Status.BadRequest("labelSelector: this server knows no labels, it runs without a cluster (--kubernetes none)"));

@@ -5,35 +5,46 @@ namespace SmiMetrics.Kubernetes;
 /// <summary>A field selector cannot be read, or asks for a field that cannot be selected by. The message is fit for callers.</summary>
 internal sealed class FieldSelectorException(string message) : Exception(message);
 
+/// <summary>What a field must be, or must not be.</summary>
+internal readonly record struct FieldTerm(string Field, bool Equal, string Value);
+
 /// <summary>
 /// Selects objects by their own name and namespace, the two fields that every Kubernetes resource can be selected by: terms
 /// <c>field=value</c>, <c>==</c> or <c>!=</c>, separated by commas, all of which must hold (apimachinery <c>pkg/fields/selector.go</c>).
 /// </summary>
 internal sealed class FieldSelector
 {
-    private const string NameField = "metadata.name";
+    public const string NameField = "metadata.name";
     private const string NamespaceField = "metadata.namespace";
 
-    private readonly IReadOnlyList<Term> _terms;
+    private readonly IReadOnlyList<FieldTerm> _terms;
 
-    private FieldSelector(IReadOnlyList<Term> terms) => _terms = terms;
+    private FieldSelector(IReadOnlyList<FieldTerm> terms) => _terms = terms;
 
     /// <exception cref="FieldSelectorException">It is none, or has another field.</exception>
     public static FieldSelector Parse(string text)
     {
-        List<Term> terms = [];
-        foreach (string term in SplitTerms(text).Where(term => term.Length > 0))
+        IReadOnlyList<FieldTerm> terms = ReadTerms(text);
+        foreach (FieldTerm term in terms)
         {
-            terms.Add(ParseTerm(term));
+            if (term.Field is not (NameField or NamespaceField))
+            {
+                throw new FieldSelectorException($"\"{term.Field}\" is not a known field selector: only \"{NameField}\", \"{NamespaceField}\"");
+            }
         }
 
         return new FieldSelector(terms);
     }
 
+    /// <summary>The terms of any field selector, whatever its fields, in Kubernetes' order: that of their texts.</summary>
+    /// <exception cref="FieldSelectorException">It is none.</exception>
+    public static IReadOnlyList<FieldTerm> ReadTerms(string text) =>
+        [.. SplitTerms(text).Where(term => term.Length > 0).Order(StringComparer.Ordinal).Select(term => ReadTerm(text, term))];
+
     /// <param name="namespace">Empty where it has none.</param>
     public bool Matches(string @namespace, string name)
     {
-        foreach (Term term in _terms)
+        foreach (FieldTerm term in _terms)
         {
             if ((term.Value == (term.Field == NameField ? name : @namespace)) != term.Equal)
             {
@@ -44,25 +55,20 @@ internal sealed class FieldSelector
         return true;
     }
 
-    private static Term ParseTerm(string term)
+    private static FieldTerm ReadTerm(string selector, string term)
     {
         // The first operator counts, whatever comes after it is the value.
         for (int i = 0; i < term.Length; i++)
         {
             ReadOnlySpan<char> rest = term.AsSpan(i);
             int length = rest.StartsWith("!=") || rest.StartsWith("==") ? 2 : rest[0] == '=' ? 1 : 0;
-            if (length == 0)
+            if (length > 0)
             {
-                continue;
+                return new FieldTerm(term[..i], rest[0] != '!', Unescape(term[(i + length)..]));
             }
-
-            string field = term[..i];
-            return field is NameField or NamespaceField
-                ? new Term(field, rest[0] != '!', Unescape(term[(i + length)..]))
-                : throw new FieldSelectorException($"\"{field}\" is not a known field selector: only \"{NameField}\", \"{NamespaceField}\"");
         }
 
-        throw new FieldSelectorException($"invalid selector: '{term}'; can't understand '{term}'");
+        throw new FieldSelectorException($"invalid selector: '{selector}'; can't understand '{term}'");
     }
 
     private static IEnumerable<string> SplitTerms(string text)
@@ -108,6 +114,4 @@ internal sealed class FieldSelector
 
         return text.ToString();
     }
-
-    private readonly record struct Term(string Field, bool Equal, string Value);
 }

@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text;
 using Microsoft.AspNetCore.WebUtilities;
 
 namespace SmiMetrics.Kubernetes;
@@ -137,83 +136,19 @@ internal sealed record RequestInfo(
         }
     }
 
-    /// <summary>The one name that a field selector is for; null if it is for none, or cannot be read (apimachinery <c>pkg/fields/selector.go</c>).</summary>
+    /// <summary>The one name that a field selector is for; null if it is for none, or cannot be read.</summary>
     private static string? SelectedName(string selector)
     {
-        string? selected = null;
-        // In Kubernetes' order, of which the first counts.
-        foreach (string term in Terms(selector).Order(StringComparer.Ordinal))
+        try
         {
-            int at = term.IndexOf('=', StringComparison.Ordinal);
-            if (at < 0)
-            {
-                return null;
-            }
-
-            bool equal = at == 0 || term[at - 1] != '!';
-            string field = term[..(equal ? at : at - 1)];
-            string encoded = term[(at + 1)..];
-            if (equal && encoded.StartsWith('='))
-            {
-                encoded = encoded[1..];
-            }
-
-            if (Unescape(encoded) is not { } value)
-            {
-                return null;
-            }
-
-            if (equal && field == "metadata.name")
-            {
-                selected ??= value;
-            }
+            string? selected = FieldSelector.ReadTerms(selector).FirstOrDefault(term => term is { Field: FieldSelector.NameField, Equal: true }).Value;
+            return selected is null or "." or ".." || selected.Contains('/', StringComparison.Ordinal) || selected.Contains('%', StringComparison.Ordinal)
+                ? null
+                : selected;
         }
-
-        return selected is null or "." or ".." || selected.Contains('/', StringComparison.Ordinal) || selected.Contains('%', StringComparison.Ordinal)
-            ? null
-            : selected;
-    }
-
-    private static List<string> Terms(string selector)
-    {
-        List<string> terms = [];
-        int start = 0;
-        for (int i = 0; i <= selector.Length; i++)
+        catch (FieldSelectorException)
         {
-            if (i < selector.Length && selector[i] == '\\')
-            {
-                i++;
-            }
-            else if (i == selector.Length || selector[i] == ',')
-            {
-                terms.Add(selector[start..i]);
-                start = i + 1;
-            }
+            return null;
         }
-
-        if (start < selector.Length)
-        {
-            // It ends in a backslash.
-            terms.Add(selector[start..]);
-        }
-
-        terms.RemoveAll(term => term.Length == 0);
-        return terms;
-    }
-
-    private static string? Unescape(string value)
-    {
-        StringBuilder plain = new(value.Length);
-        for (int i = 0; i < value.Length; i++)
-        {
-            if (value[i] is '=' or ',' || (value[i] == '\\' && (++i == value.Length || value[i] is not ('\\' or ',' or '='))))
-            {
-                return null;
-            }
-
-            plain.Append(value[i]);
-        }
-
-        return plain.ToString();
     }
 }

@@ -126,12 +126,19 @@ public sealed class DemoAnswersTests(RunningDemos demos) : IClassFixture<Running
         foreach (string command in new Guide(Shop.World, demo.Options.Mesh, demo.Options.Port).Commands)
         {
             string[] words = [.. command.Split(' ').Select(word => word.Trim('\''))];
+            if (words is ["kubectl", "--server", var ours, "explain", _] && ours == server)
+            {
+                // What it says is for the tests of OpenAPI to judge.
+                continue;
+            }
+
             string url = words switch
             {
                 ["curl", var address] => address,
-                ["kubectl", "--server", var own, "get", "--raw", var path] when own == server => own + path,
-                ["kubectl", "--server", var own, "get", var resource, "--all-namespaces" or "-o", ..] when own == server => $"{own}{Guide.Api}/{resource}",
-                ["kubectl", "--server", var own, "get", var resource, "-n", var @namespace, "-o", ..] when own == server => $"{own}{Guide.Api}/namespaces/{@namespace}/{resource}",
+                ["kubectl", "--server", var own, "get", var resource, "--all-namespaces"] when own == server => $"{own}{Guide.Api}/{Bare(resource)}",
+                ["kubectl", "--server", var own, "get", var resource, "-n", var @namespace, "-l", var labels] when own == server =>
+                    $"{own}{Guide.Api}/namespaces/{@namespace}/{Bare(resource)}?labelSelector={labels}",
+                ["kubectl", "--server", var own, "get", var resource, "-n", var @namespace, ..] when own == server => $"{own}{Guide.Api}/namespaces/{@namespace}/{Bare(resource)}",
                 _ => throw new InvalidDataException(command),
             };
             JsonNode answer = JsonNode.Parse(await demo.Client.GetStringAsync(url, TestContext.Current.CancellationToken))!;
@@ -141,6 +148,8 @@ public sealed class DemoAnswersTests(RunningDemos demos) : IClassFixture<Running
         }
 
         Assert.True(asked >= 6, $"only {asked} commands");
+
+        static string Bare(string resource) => resource.Split('.')[0];
     }
 
     /// <param name="share">The part of the flows' requests that must be in the answer.</param>

@@ -31,7 +31,7 @@ public sealed class FieldSelectorTests
     [InlineData("spec.nodeName=n1", "\"spec.nodeName\" is not a known field selector: only \"metadata.name\", \"metadata.namespace\"")]
     [InlineData("=web", "\"\" is not a known field selector: only \"metadata.name\", \"metadata.namespace\"")]
     [InlineData("foo", "invalid selector: 'foo'; can't understand 'foo'")]
-    [InlineData("metadata.name=web,foo", "invalid selector: 'foo'; can't understand 'foo'")]
+    [InlineData("metadata.name=web,foo", "invalid selector: 'metadata.name=web,foo'; can't understand 'foo'")]
     [InlineData(@"metadata.name=a\b", @"invalid field selector: invalid escape sequence in 'a\b'")]
     [InlineData(@"metadata.name=a\", @"invalid field selector: invalid escape sequence in 'a\'")]
     [InlineData("metadata.name=a=b", "invalid field selector: unescaped '=' in 'a=b'")]

@@ -33,7 +33,11 @@ internal sealed class ServerUnderTest : IAsyncDisposable
     public static Task<ServerUnderTest> StartAsync(ClusterSnapshot? snapshot = null, params string[] flags) =>
         StartAsync(new FakePrometheus(), snapshot, flags);
 
-    public static async Task<ServerUnderTest> StartAsync(FakePrometheus prometheus, ClusterSnapshot? snapshot, params string[] flags)
+    public static Task<ServerUnderTest> StartAsync(FakePrometheus prometheus, ClusterSnapshot? snapshot, params string[] flags) =>
+        StartAsync(new Doors(Prometheus: prometheus), snapshot, flags);
+
+    /// <param name="doors">That of Prometheus is a fake one.</param>
+    public static async Task<ServerUnderTest> StartAsync(Doors doors, ClusterSnapshot? snapshot, params string[] flags)
     {
         int port = FreePort();
         int adminPort = FreePort();
@@ -48,14 +52,14 @@ internal sealed class ServerUnderTest : IAsyncDisposable
         await CommandLine.RunAsync(args, _ => null, new Commands { Serve = (read, _) => Task.FromResult((options = read) is null ? 1 : 0) }, TextWriter.Null, errors, CancellationToken.None);
         Assert.True(options is not null, errors.ToString());
 
-        WebApplication app = Server.Build(options, new Doors(Prometheus: prometheus), TimeProvider.System);
+        WebApplication app = Server.Build(options, doors, TimeProvider.System);
         if (snapshot is not null)
         {
             app.Services.GetRequiredService<Cluster>().Publish(snapshot);
         }
 
         await app.StartAsync();
-        return new ServerUnderTest(app, prometheus, port, adminPort);
+        return new ServerUnderTest(app, (FakePrometheus)doors.Prometheus!, port, adminPort);
     }
 
     /// <summary>Changes the cluster.</summary>

@@ -19,7 +19,7 @@ public class TrafficBenchmarks
     private const int Deployments = 200;
     private const int PodsEach = 5;
 
-    private static readonly string[] Bounds =
+    internal static readonly string[] Bounds =
     [
         "1", "2", "3", "4", "5", "10", "20", "30", "40", "50", "100", "200", "300", "400", "500", "1000", "2000", "3000", "4000", "5000", "10000",
         "20000", "30000", "40000", "50000", "+Inf",
@@ -76,32 +76,4 @@ public class TrafficBenchmarks
     [Benchmark(Description = "aggregate: 1,000 pods, 28,000 rows")]
     public async Task<int> AggregateAsync() =>
         (await _aggregator.GetResourcesAsync(ObjectScope.Any(ResourceKind.Pod), null, CancellationToken.None)).Count;
-
-    /// <summary>Answers at once with rows made before.</summary>
-    private sealed class FixedSource(IReadOnlyList<ClusterObject> pods) : ITrafficSource
-    {
-        private readonly IncreaseRow[] _counts =
-        [
-            .. pods.SelectMany(pod => new[]
-            {
-                new IncreaseRow([pod.Key.Namespace, pod.Key.Name, "success"], 100),
-                new IncreaseRow([pod.Key.Namespace, pod.Key.Name, "failure"], 1),
-            }),
-        ];
-
-        private readonly IncreaseRow[] _buckets =
-            [.. pods.SelectMany(pod => Bounds.Select((bound, index) => new IncreaseRow([pod.Key.Namespace, pod.Key.Name, bound], index)))];
-
-        public DateTimeOffset Instant => DateTimeOffset.UnixEpoch;
-
-        public Task<IncreaseAnswer> QueryAsync(IncreaseQuery query, DateTimeOffset instant, CancellationToken cancellationToken) =>
-            Task.FromResult(new IncreaseAnswer(query.By.Contains("le") ? _buckets : _counts, instant, [], null));
-
-        public Task<SeriesProbe> ProbeAsync(string series, IReadOnlyList<Matcher> matchers, CancellationToken cancellationToken) =>
-            Task.FromResult(new SeriesProbe(true, TimeSpan.FromSeconds(10)));
-
-        public Task<IReadOnlySet<string>> FindLabelsAsync(
-            string series, IReadOnlyList<Matcher> matchers, IReadOnlyList<string> labels, CancellationToken cancellationToken) =>
-            Task.FromResult<IReadOnlySet<string>>(labels.ToHashSet());
-    }
 }

@@ -26,7 +26,7 @@ internal static class Answer
     public static async Task WriteAsync(HttpContext context, int code, object document)
     {
         string mediaType = Negotiation.Clauses(context.Request).Select(MediaTypeFor).FirstOrDefault(type => type is not null) ?? Json;
-        ArrayBufferWriter<byte> body = new();
+        using ChunkedBuffer body = new();
 
         // Quotes in messages stay readable: nothing that reads JSON as JSON needs them escaped twice.
         JsonWriterOptions format = new() { Indented = WantsPretty(context.Request), Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
@@ -35,21 +35,15 @@ internal static class Answer
             JsonSerializer.Serialize(writer, document, ApiJson.Default.GetTypeInfo(document.GetType())!);
         }
 
-        if (mediaType == Yaml)
-        {
-            body = YamlText.Of(body.WrittenMemory);
-        }
-        else
-        {
-            body.Write("\n"u8);
-        }
-
+        body.Write("\n"u8);
         HttpResponse response = context.Response;
         response.StatusCode = code;
         response.ContentType = mediaType;
         response.Headers.CacheControl = "no-cache, private";
         response.Headers.XContentTypeOptions = "nosniff";
-        await SendAsync(context, body.WrittenMemory);
+        await (mediaType == Yaml
+            ? SendAsync(context, YamlText.Of(body.ToArray()))
+            : SendAsync(context, body.Length, stream => body.CopyToAsync(stream, context.RequestAborted)));
     }
 
     /// <summary>Has kubectl print these beside the answer, as lines <c>Warning: …</c> (apimachinery <c>pkg/util/net/http.go</c>, NewWarningHeader).</summary>
@@ -64,13 +58,16 @@ internal static class Answer
     }
 
     /// <summary>Sends a body whose head is ready, compressed if it is large and the caller takes that.</summary>
-    public static async Task SendAsync(HttpContext context, ReadOnlyMemory<byte> body)
+    public static Task SendAsync(HttpContext context, ReadOnlyMemory<byte> body) =>
+        SendAsync(context, body.Length, stream => stream.WriteAsync(body, context.RequestAborted).AsTask());
+
+    private static async Task SendAsync(HttpContext context, long length, Func<Stream, Task> copy)
     {
         HttpResponse response = context.Response;
-        if (body.Length <= CompressFrom || !TakesGzip(context.Request))
+        if (length <= CompressFrom || !TakesGzip(context.Request))
         {
-            response.ContentLength = body.Length;
-            await response.BodyWriter.WriteAsync(body, context.RequestAborted);
+            response.ContentLength = length;
+            await copy(response.Body);
             return;
         }
 
@@ -78,7 +75,7 @@ internal static class Answer
         response.Headers.Append("Vary", "Accept-Encoding");
         // The first level, as in Go: the network is near, and the next would cost more time than it saves.
         await using GZipStream compressed = new(response.Body, CompressionLevel.Fastest, leaveOpen: true);
-        await compressed.WriteAsync(body, context.RequestAborted);
+        await copy(compressed);
     }
 
     private static bool TakesGzip(HttpRequest request) =>

@@ -15,7 +15,7 @@ internal static class YamlText
 
     private static readonly HashSet<string> Words = new(StringComparer.OrdinalIgnoreCase) { "y", "n", "yes", "no", "true", "false", "on", "off", "null" };
 
-    public static ArrayBufferWriter<byte> Of(ReadOnlyMemory<byte> json)
+    public static byte[] Of(ReadOnlyMemory<byte> json)
     {
         using JsonDocument document = JsonDocument.Parse(json);
         StringBuilder text = new();
@@ -26,9 +26,7 @@ internal static class YamlText
         Emit(emitter, document.RootElement);
         emitter.Emit(new DocumentEnd(isImplicit: true));
         emitter.Emit(new StreamEnd());
-        ArrayBufferWriter<byte> bytes = new();
-        Encoding.UTF8.GetBytes(text.ToString(), bytes);
-        return bytes;
+        return Encoding.UTF8.GetBytes(text.ToString());
     }
 
     private static void Emit(Emitter emitter, JsonElement element)

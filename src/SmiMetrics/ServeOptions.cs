@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Net;
 using SmiMetrics.Api;
 using SmiMetrics.Auth;
+using SmiMetrics.Hosting;
 using SmiMetrics.Kubernetes;
 using SmiMetrics.Meshes;
 using SmiMetrics.Prometheus;
@@ -54,6 +55,8 @@ internal sealed record ServeOptions
 
     /// <summary>Where the admin port is: <c>--bind-address</c>, but loopback by default where nothing is served to others either.</summary>
     public required IPAddress AdminAddress { get; init; }
+
+    public required HostingOptions Hosting { get; init; }
 
     public required LogLevel LogLevel { get; init; }
 
@@ -115,6 +118,7 @@ internal sealed record ServeOptions
             InsecurePort = Port(values, Flags.InsecurePort),
             AdminPort = Port(values, Flags.AdminPort),
             AdminAddress = noCluster && !values.IsGiven(Flags.BindAddress) ? IPAddress.Loopback : address,
+            Hosting = ReadHosting(values),
             LogLevel = Choice(values, Flags.LogLevel, LogLevel.Information, [
                 ("trace", LogLevel.Trace), ("debug", LogLevel.Debug), ("info", LogLevel.Information), ("warn", LogLevel.Warning), ("error", LogLevel.Error)]),
             LogFormat = Choice(values, Flags.LogFormat, LogFormat.Text, [("text", LogFormat.Text), ("json", LogFormat.Json)]),
@@ -321,6 +325,38 @@ internal sealed record ServeOptions
         };
     }
 
+    private static HostingOptions ReadHosting(FlagValues values)
+    {
+        HostingOptions options = new()
+        {
+            MaxRequestsInFlight = values.Read(
+                Flags.MaxRequestsInFlight,
+                text => int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int count) ? count : (int?)null,
+                "a number of requests, or 0 for no limit",
+                0),
+            RequestTimeout = Duration(values, Flags.RequestTimeout, HostingOptions.DefaultRequestTimeout),
+            ShutdownDelay = Duration(values, Flags.ShutdownDelayDuration, TimeSpan.Zero),
+            GoAwayChance = values.Read(
+                Flags.GoAwayChance,
+                text => double.TryParse(text, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out double chance) && chance <= HostingOptions.MaxGoAwayChance
+                    ? chance
+                    : (double?)null,
+                string.Create(CultureInfo.InvariantCulture, $"a chance from 0 to {HostingOptions.MaxGoAwayChance}"),
+                0),
+        };
+        if (options.RequestTimeout <= TimeSpan.Zero || options.RequestTimeout > HostingOptions.Longest)
+        {
+            values.Fail(Flags.RequestTimeout, $"must be longer than zero and at most {GoDuration.Format(HostingOptions.Longest)}");
+        }
+
+        if (options.ShutdownDelay < TimeSpan.Zero || options.ShutdownDelay > HostingOptions.Longest)
+        {
+            values.Fail(Flags.ShutdownDelayDuration, $"must be between 0s and {GoDuration.Format(HostingOptions.Longest)}");
+        }
+
+        return options;
+    }
+
     private static void CheckPorts(ServeOptions options, FlagValues values)
     {
         if (options.Serving is null && options.InsecurePort == 0)
@@ -445,6 +481,10 @@ internal sealed record ServeOptions
         public static readonly Flag AuthorizationAlwaysAllowPaths = new("authorization-always-allow-paths", "PATH[,PATH...]", "/healthz,/readyz,/livez", "paths that are open to anybody; a * at the end stands for whatever follows", Repeatable: true);
         public static readonly Flag InsecurePort = new("insecure-port", "PORT", "0", "plain HTTP on 127.0.0.1 only, without authentication, for development; 0: off");
         public static readonly Flag AdminPort = new("admin-port", "PORT", "8081", "plain HTTP for /livez /readyz /healthz /metrics /version, no traffic data; 0: off");
+        public static readonly Flag MaxRequestsInFlight = new("max-requests-in-flight", "N", "400", "requests to serve at once; further ones are 429 with Retry-After, but for system:masters; 0: no limit");
+        public static readonly Flag RequestTimeout = new("request-timeout", "DURATION", GoDuration.Format(HostingOptions.DefaultRequestTimeout), "how long a request may take before it is 504; kube-apiserver breaks it off after 60s");
+        public static readonly Flag ShutdownDelayDuration = new("shutdown-delay-duration", "DURATION", "0s", "time to serve on after SIGTERM, unready already, until nobody sends requests here any more");
+        public static readonly Flag GoAwayChance = new("goaway-chance", "CHANCE", "0", "part of the requests, up to 0.02, that end their HTTP/2 connection, so that kube-apiserver finds other replicas");
         public static readonly Flag LogLevel = new("log-level", "trace|debug|info|warn|error", "info", "least important level that is logged");
         public static readonly Flag LogFormat = new("log-format", "text|json", "text", "form of log lines");
 
@@ -475,7 +515,7 @@ internal sealed record ServeOptions
             SecurePort, BindAddress, TlsCertFile, TlsPrivateKeyFile, CertDir, TlsMinVersion,
             ClientCaFile, RequestHeaderClientCaFile, .. RequestHeaders, AuthenticationTokenCacheTtl,
             AuthorizationMode, AuthorizationAuthorizedTtl, AuthorizationUnauthorizedTtl, AuthorizationAlwaysAllowPaths,
-            InsecurePort, AdminPort, LogLevel, LogFormat,
+            InsecurePort, AdminPort, MaxRequestsInFlight, RequestTimeout, ShutdownDelayDuration, GoAwayChance, LogLevel, LogFormat,
         ];
     }
 }

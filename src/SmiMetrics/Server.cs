@@ -6,6 +6,7 @@ using Microsoft.Extensions.Logging.Console;
 using SmiMetrics.Api;
 using SmiMetrics.Auth;
 using SmiMetrics.Diagnostics;
+using SmiMetrics.Hosting;
 using SmiMetrics.Kubernetes;
 using SmiMetrics.Meshes;
 using SmiMetrics.Prometheus;
@@ -43,13 +44,11 @@ internal static partial class Server
     /// <summary>Of lists that are read page by page: some 50 MB at most.</summary>
     private const int MostItemsOfPages = 100_000;
 
-    /// <summary>Longer than any query's deadline, so that what is under way ends by itself.</summary>
-    private static readonly TimeSpan DrainTime = TimeSpan.FromSeconds(20);
-
     /// <summary>Serves until it is told to stop.</summary>
     /// <returns>The exit status.</returns>
     public static async Task<int> RunAsync(ServeOptions options, Doors doors, TimeProvider clock, CancellationToken cancellationToken)
     {
+        using SecondSignal signal = new(() => Environment.Exit(CommandLine.RuntimeFailure));
         try
         {
             await using WebApplication app = Build(options, doors, clock);
@@ -78,8 +77,8 @@ internal static partial class Server
     {
         WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
         AddLogging(builder.Logging, options);
-        builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = DrainTime);
         builder.Services.AddSingleton(clock);
+        AddHosting(builder.Services, options.Hosting);
         AddTraffic(builder.Services, options, doors);
         builder.Services.AddHostedService(provider => provider.GetRequiredService<MeshMonitor>());
         builder.Services.AddSingleton<TrafficAggregator>();
@@ -101,12 +100,15 @@ internal static partial class Server
         builder.WebHost.UseKestrelHttpsConfiguration();
         builder.WebHost.ConfigureKestrel(kestrel => Listen(kestrel, options));
         WebApplication app = builder.Build();
+        app.UseAuditId();
         app.MapWhen(By(Listener.Admin), admin => admin.UseDiagnostics().Run(NotFoundAsync));
         // Outside the funnel, or every error would be counted as one of ours.
         app.UseRequestMetrics();
         app.UseMiddleware<StatusErrors>();
+        app.UseGoAway(options.Hosting.GoAwayChance);
         app.UsePlainPaths();
         app.Use(DescribeRequestAsync);
+        app.UseMiddleware<RequestDeadline>();
         if (options.Serving is not null)
         {
             // As on every Kubernetes API server, diagnostics too: with rights.
@@ -118,6 +120,8 @@ internal static partial class Server
                 .UseDiagnostics());
         }
 
+        // Behind authentication, since some callers are exempt.
+        app.UseMiddleware<InFlightLimit>();
         app.Run(app.Services.GetRequiredService<TrafficApi>().AnswerAsync);
         return app;
     }
@@ -211,10 +215,10 @@ internal static partial class Server
 
         // Connected here, so that a way that does not exist stops the start and not the first request.
         KubernetesApi api = doors.Kube is { } door ? KubernetesApi.Over(door) : KubernetesApi.Connect(kubernetes);
-        services.AddSingleton(api);
+        services.AddSingleton(provider => api.CountedBy(provider.GetRequiredService<KubernetesMetrics>()));
         services.AddSingleton(Cluster.Watched());
         services.AddSingleton(provider => new ClusterInformer(
-            api,
+            provider.GetRequiredService<KubernetesApi>(),
             provider.GetRequiredService<Cluster>(),
             retention: options.Windows.Max,
             provider.GetRequiredService<TimeProvider>(),
@@ -263,6 +267,13 @@ internal static partial class Server
             provider.GetRequiredService<ILogger<RequestAuthorizer>>()));
     }
 
+    private static void AddHosting(IServiceCollection services, HostingOptions hosting)
+    {
+        services.AddSingleton(hosting);
+        services.Configure<HostOptions>(host => host.ShutdownTimeout = hosting.ShutdownTimeout);
+        services.AddHostedService<ShutdownDelay>();
+    }
+
     private static void AddDiagnostics(IServiceCollection services)
     {
         services.AddSingleton<Health>();
@@ -302,7 +313,8 @@ internal static partial class Server
             Listen(kestrel, serving.BindAddress, serving.SecurePort, listen =>
             {
                 Mark(listen, Listener.Secure);
-                listen.UseServingCertificate(certificate, serving.TlsMinVersion);
+                listen.UseCountedHandshakes(
+                    kestrel.ApplicationServices.GetRequiredService<RequestMetrics>(), tls => tls.UseServingCertificate(certificate, serving.TlsMinVersion));
             });
         }
 

@@ -19,6 +19,8 @@ public sealed partial class ArrowsTests
         ["Auth"] = ["Kubernetes", "Transport"],
         ["Api"] = ["Traffic", "Kubernetes"],
         ["Diagnostics"] = ["Traffic", "Meshes", "Exposition"],
+        // How requests are let in, and how serving ends: answers as the API does, asks who somebody is, and counts.
+        ["Hosting"] = ["Api", "Auth", "Diagnostics"],
         ["Demo"] = ["Kubernetes", "Meshes", "Exposition"],
     };
 

@@ -1,5 +1,6 @@
 using SmiMetrics.Api;
 using SmiMetrics.Auth;
+using SmiMetrics.Hosting;
 using SmiMetrics.Meshes;
 
 namespace SmiMetrics.Tests;
@@ -100,6 +101,9 @@ public sealed class CommandLineTests
         Assert.True(options.Authentication.NeedsConfigMap);
         Assert.Equal(0, options.InsecurePort);
         Assert.Equal(8081, options.AdminPort);
+        Assert.Equal(
+            new HostingOptions { MaxRequestsInFlight = 400, RequestTimeout = TimeSpan.FromSeconds(55), ShutdownDelay = TimeSpan.Zero, GoAwayChance = 0 },
+            options.Hosting);
     }
 
     [Fact]
@@ -187,6 +191,11 @@ public sealed class CommandLineTests
     [InlineData("--insecure-port: \"65536\" is not a port", Url, "--insecure-port=65536")]
     [InlineData("--default-window: must be longer than zero", Url, "--default-window=0s")]
     [InlineData("--cache-ttl: must be between 0s and 1h", Url, "--cache-ttl=-1s")]
+    [InlineData("--max-requests-in-flight: \"-1\" is not a number of requests, or 0 for no limit", Url, "--max-requests-in-flight=-1")]
+    [InlineData("--request-timeout: must be longer than zero and at most 1h0m0s", Url, "--request-timeout=0s")]
+    [InlineData("--request-timeout: must be longer than zero and at most 1h0m0s", Url, "--request-timeout=2h")]
+    [InlineData("--shutdown-delay-duration: must be between 0s and 1h0m0s", Url, "--shutdown-delay-duration=-1s")]
+    [InlineData("--goaway-chance: \"0.03\" is not a chance from 0 to 0.02", Url, "--goaway-chance=0.03")]
     [InlineData("--config: ", Url, "--config=/nosuch/config.yaml")]
     public async Task A_mistake_is_named(string expected, params string[] args)
     {

@@ -111,6 +111,15 @@ internal sealed record Status
         Message = "the list that the continue parameter belongs to is no longer kept: begin again without it",
     };
 
+    /// <summary>With Retry-After, so clients repeat the request by themselves.</summary>
+    public static Status TooManyRequests(int retryAfterSeconds) => new()
+    {
+        Code = 429,
+        Reason = "TooManyRequests",
+        Message = "Too many requests, please try again later.",
+        Details = new StatusDetails { RetryAfterSeconds = retryAfterSeconds },
+    };
+
     public static Status InternalError() => new()
     {
         Code = 500,
@@ -161,6 +170,9 @@ internal sealed record StatusDetails
     public string? Group { get; init; }
 
     public string? Kind { get; init; }
+
+    /// <summary>When to come again; the answer's <c>Retry-After</c> says the same. Clients heed it, so only where coming again soon promises something.</summary>
+    public int? RetryAfterSeconds { get; init; }
 }
 
 /// <summary>Ends a request with this Status.</summary>

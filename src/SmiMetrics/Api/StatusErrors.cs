@@ -1,3 +1,4 @@
+using System.Globalization;
 using SmiMetrics.Traffic;
 
 namespace SmiMetrics.Api;
@@ -13,16 +14,36 @@ internal sealed partial class StatusErrors(RequestDelegate next, ILogger<StatusE
         }
         catch (OperationCanceledException) when (context.RequestAborted.IsCancellationRequested)
         {
-            // The caller is gone: nobody reads an answer.
+            // The caller is gone: nobody reads an answer, but it should not be counted as a good one.
+            if (!context.Response.HasStarted)
+            {
+                context.Response.StatusCode = StatusCodes.Status499ClientClosedRequest;
+            }
         }
-        catch (Exception e) when (!context.Response.HasStarted)
+        catch (Exception e)
         {
-            await WriteAsync(context, Translate(e, context));
+            Status status = Translate(e, context);
+            if (context.Response.HasStarted || context.Response.BodyWriter.UnflushedBytes > 0)
+            {
+                // Half of one answer followed by another would be a lie; a connection that breaks is none.
+                context.Abort();
+            }
+            else
+            {
+                await WriteAsync(context, status);
+            }
         }
     }
 
-    public static Task WriteAsync(HttpContext context, Status status) =>
-        Answer.WriteAsync(context, status.Code, status);
+    public static Task WriteAsync(HttpContext context, Status status)
+    {
+        if (status.Details?.RetryAfterSeconds is { } seconds)
+        {
+            context.Response.Headers.RetryAfter = seconds.ToString(CultureInfo.InvariantCulture);
+        }
+
+        return Answer.WriteAsync(context, status.Code, status);
+    }
 
     private Status Translate(Exception exception, HttpContext context)
     {
@@ -37,14 +58,14 @@ internal sealed partial class StatusErrors(RequestDelegate next, ILogger<StatusE
             case BadHttpRequestException bad:
                 return Status.BadRequest(bad.Message);
             default:
-                Log.Unexpected(logger, exception, context.Request.Method, context.Request.Path);
+                Log.Unexpected(logger, exception, context.Request.Method, context.Request.Path, context.TraceIdentifier);
                 return Status.InternalError();
         }
     }
 
     private static partial class Log
     {
-        [LoggerMessage(LogLevel.Error, "{Method} {Path} failed in a way nobody foresaw")]
-        public static partial void Unexpected(ILogger logger, Exception exception, string method, PathString path);
+        [LoggerMessage(LogLevel.Error, "{Method} {Path} failed in a way nobody foresaw (Audit-Id {AuditId})")]
+        public static partial void Unexpected(ILogger logger, Exception exception, string method, PathString path, string auditId);
     }
 }

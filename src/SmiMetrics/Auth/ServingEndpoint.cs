@@ -15,6 +15,9 @@ internal static class ServingEndpoint
     /// <summary>Real chains have one or two; more than this is somebody making work.</summary>
     private const int MaxIntermediates = 8;
 
+    /// <summary>No request has a body that is read; what kubectl sends along with a DELETE is smaller, and skipped.</summary>
+    private const long MaxRequestBody = 64 * 1024;
+
     /// <summary>
     /// Serves TLS with the certificate of the moment. A client certificate is requested but neither required nor verified here: that is
     /// the authenticators' work, whose trust changes at run time. Every server name is accepted, because kube-apiserver's availability
@@ -59,7 +62,7 @@ internal static class ServingEndpoint
 
     /// <summary>
     /// Raises the limits that users with hundreds of groups, and one connection for all users of a kube-apiserver, would run into; Go's
-    /// server has 1 MiB of headers and 1000 streams. Also keeps Kestrel from naming itself.
+    /// server has 1 MiB of headers and 1000 streams. Lowers the one for bodies. Also keeps Kestrel from naming itself.
     /// </summary>
     public static void UseServingLimits(this KestrelServerOptions kestrel)
     {
@@ -68,6 +71,7 @@ internal static class ServingEndpoint
         kestrel.Limits.MaxRequestHeadersTotalSize = 1024 * 1024;
         kestrel.Limits.Http2.MaxRequestHeaderFieldSize = 128 * 1024;
         kestrel.Limits.Http2.MaxStreamsPerConnection = 1_000;
+        kestrel.Limits.MaxRequestBodySize = MaxRequestBody;
     }
 
     // Copied, because SslStream disposes of the originals after the handshake.

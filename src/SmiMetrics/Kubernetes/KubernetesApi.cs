@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net;
 using System.Net.Security;
 using System.Security.Cryptography.X509Certificates;
@@ -39,6 +40,7 @@ internal sealed class KubernetesApi : IDisposable
     private readonly Uri _server;
     private readonly ServiceClientCredentials? _credentials;
     private readonly string? _tlsServerName;
+    private KubernetesMetrics? _metrics;
 
     private KubernetesApi(HttpMessageHandler handler, Uri server, ServiceClientCredentials? credentials, string? tlsServerName)
     {
@@ -71,6 +73,13 @@ internal sealed class KubernetesApi : IDisposable
 
     /// <summary>The door that demo and tests replace: every request goes to <paramref name="handler"/>, without credentials.</summary>
     public static KubernetesApi Over(HttpMessageHandler handler) => new(handler, new Uri("http://kubernetes/"), credentials: null, tlsServerName: null);
+
+    /// <summary>Has every request from now on counted. (The way to the cluster is found before there is anything to count with.)</summary>
+    public KubernetesApi CountedBy(KubernetesMetrics metrics)
+    {
+        _metrics = metrics;
+        return this;
+    }
 
     /// <summary>Sends a GET and returns when the head of the answer is here; the body streams. Any status is an answer.</summary>
     /// <param name="pathAndQuery">Begins with a slash, and is escaped already.</param>
@@ -109,7 +118,18 @@ internal sealed class KubernetesApi : IDisposable
             await _credentials.ProcessHttpRequestAsync(request, cancellationToken);
         }
 
-        return await _client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken);
+        long start = Stopwatch.GetTimestamp();
+        int? code = null;
+        try
+        {
+            HttpResponseMessage response = await _client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken);
+            code = (int)response.StatusCode;
+            return response;
+        }
+        finally
+        {
+            _metrics?.Requested(method.Method, _server.Authority, code, Stopwatch.GetElapsedTime(start));
+        }
     }
 
     private static (KubernetesClientConfiguration Configuration, string Origin) Load(string? kubeconfig)

@@ -29,10 +29,25 @@ internal sealed partial class FakePrometheus : HttpMessageHandler
     /// <summary>The increase queries, in the order of their arrival.</summary>
     public List<string> Asked { get; } = [];
 
+    /// <summary>The same, while more may come.</summary>
+    public IReadOnlyList<string> AskedSoFar
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return [.. Asked];
+            }
+        }
+    }
+
     public int MostInFlight { get; private set; }
 
     /// <summary>How many queries must be waiting before any of them is answered: shows that they come together.</summary>
     public int AnswerOnlyWhenInFlight { get; init; }
+
+    /// <summary>Answers, however few are waiting.</summary>
+    public void AnswerAtOnce() => _together.TrySetResult();
 
     /// <summary>What happens instead of an answer.</summary>
     public Func<HttpResponseMessage>? Instead { get; set; }

@@ -25,6 +25,7 @@ public sealed class GuardedServer : IAsyncLifetime
     public async ValueTask InitializeAsync() => _server = await ServerUnderTest.StartAsync(
         new Doors(new Reviews(), new FakePrometheus()),
         TestClusters.Shop,
+        TimeProvider.System,
         "--kubernetes=cluster", $"--secure-port={_port}", "--bind-address=127.0.0.1", $"--cert-dir={_folder.FullName}",
         $"--requestheader-client-ca-file={Write("front-proxy-ca.crt", _frontProxies)}", $"--client-ca-file={Write("ca.crt", _users)}");
 

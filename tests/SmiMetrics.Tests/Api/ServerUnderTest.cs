@@ -24,6 +24,8 @@ internal sealed class ServerUnderTest : IAsyncDisposable
 
     public FakePrometheus Prometheus { get; }
 
+    public IServiceProvider Services => _app.Services;
+
     public HttpClient Client { get; }
 
     public HttpClient Admin { get; }
@@ -34,10 +36,13 @@ internal sealed class ServerUnderTest : IAsyncDisposable
         StartAsync(new FakePrometheus(), snapshot, flags);
 
     public static Task<ServerUnderTest> StartAsync(FakePrometheus prometheus, ClusterSnapshot? snapshot, params string[] flags) =>
-        StartAsync(new Doors(Prometheus: prometheus), snapshot, flags);
+        StartAsync(new Doors(Prometheus: prometheus), snapshot, TimeProvider.System, flags);
+
+    public static Task<ServerUnderTest> StartAsync(FakePrometheus prometheus, ClusterSnapshot? snapshot, TimeProvider clock, params string[] flags) =>
+        StartAsync(new Doors(Prometheus: prometheus), snapshot, clock, flags);
 
     /// <param name="doors">That of Prometheus is a fake one.</param>
-    public static async Task<ServerUnderTest> StartAsync(Doors doors, ClusterSnapshot? snapshot, params string[] flags)
+    public static async Task<ServerUnderTest> StartAsync(Doors doors, ClusterSnapshot? snapshot, TimeProvider clock, params string[] flags)
     {
         int port = FreePort();
         int adminPort = FreePort();
@@ -52,7 +57,7 @@ internal sealed class ServerUnderTest : IAsyncDisposable
         await CommandLine.RunAsync(args, _ => null, new Commands { Serve = (read, _) => Task.FromResult((options = read) is null ? 1 : 0) }, TextWriter.Null, errors, CancellationToken.None);
         Assert.True(options is not null, errors.ToString());
 
-        WebApplication app = Server.Build(options, doors, TimeProvider.System);
+        WebApplication app = Server.Build(options, doors, clock);
         if (snapshot is not null)
         {
             app.Services.GetRequiredService<Cluster>().Publish(snapshot);
@@ -64,6 +69,13 @@ internal sealed class ServerUnderTest : IAsyncDisposable
 
     /// <summary>Changes the cluster.</summary>
     public void Publish(ClusterSnapshot snapshot) => _app.Services.GetRequiredService<Cluster>().Publish(snapshot);
+
+    /// <summary>Ends as upon a signal; done when the process would end.</summary>
+    public async Task StopAsync()
+    {
+        _app.Lifetime.StopApplication();
+        await _app.StopAsync();
+    }
 
     public async ValueTask DisposeAsync()
     {

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Net;
 using System.Text.Json;
 using Microsoft.AspNetCore.Builder;
@@ -39,7 +40,9 @@ public sealed class DiagnosticsEndpointsTests : IAsyncLifetime
             {
                 case "/known":
                     context.Features.Set(new RequestAttributes("list", "metrics.smi-spec.io", "v1alpha1", "deployments", "edges", "namespace"));
-                    return Task.CompletedTask;
+                    // By both ways of writing.
+                    context.Response.BodyWriter.Write(new byte[500]);
+                    return context.Response.Body.WriteAsync(new byte[700]).AsTask();
                 case "/throws":
                     throw new InvalidOperationException("on purpose");
                 default:
@@ -184,15 +187,25 @@ public sealed class DiagnosticsEndpointsTests : IAsyncLifetime
         PrometheusText text = PrometheusText.Parse(await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken));
 
         Assert.Equal("counter", text.Types["apiserver_request_total"]);
-        Assert.Equal(2, text.Samples[$"apiserver_request_total{{code=200,component=apiserver,{Known},{KnownRest}}}"]);
-        Assert.Equal(1, text.Samples["apiserver_request_total{code=418,component=apiserver,group=,resource=,scope=,subresource=,verb=GET,version=}"]);
-        Assert.Equal(1, text.Samples["apiserver_request_total{code=418,component=apiserver,group=,resource=,scope=,subresource=,verb=other,version=}"]);
-        Assert.Equal(1, text.Samples["apiserver_request_total{code=500,component=apiserver,group=,resource=,scope=,subresource=,verb=GET,version=}"]);
+        Assert.Equal(2, text.Samples[$"apiserver_request_total{{code=200,component=apiserver,dry_run=,{Known},{KnownRest}}}"]);
+        Assert.Equal(1, text.Samples["apiserver_request_total{code=418,component=apiserver,dry_run=,group=,resource=,scope=,subresource=,verb=GET,version=}"]);
+        Assert.Equal(1, text.Samples["apiserver_request_total{code=418,component=apiserver,dry_run=,group=,resource=,scope=,subresource=,verb=other,version=}"]);
+        Assert.Equal(1, text.Samples["apiserver_request_total{code=500,component=apiserver,dry_run=,group=,resource=,scope=,subresource=,verb=GET,version=}"]);
         Assert.Equal("histogram", text.Types["apiserver_request_duration_seconds"]);
-        Assert.Equal(0, text.Samples[$"apiserver_request_duration_seconds_bucket{{component=apiserver,{Known},le=0.2,{KnownRest}}}"]);
-        Assert.Equal(2, text.Samples[$"apiserver_request_duration_seconds_bucket{{component=apiserver,{Known},le=0.4,{KnownRest}}}"]);
-        Assert.Equal(2, text.Samples[$"apiserver_request_duration_seconds_count{{component=apiserver,{Known},{KnownRest}}}"]);
-        Assert.Equal(0.6, text.Samples[$"apiserver_request_duration_seconds_sum{{component=apiserver,{Known},{KnownRest}}}"], 9);
+        Assert.Equal(0, text.Samples[$"apiserver_request_duration_seconds_bucket{{component=apiserver,dry_run=,{Known},le=0.2,{KnownRest}}}"]);
+        Assert.Equal(2, text.Samples[$"apiserver_request_duration_seconds_bucket{{component=apiserver,dry_run=,{Known},le=0.4,{KnownRest}}}"]);
+        Assert.Equal(2, text.Samples[$"apiserver_request_duration_seconds_count{{component=apiserver,dry_run=,{Known},{KnownRest}}}"]);
+        Assert.Equal(0.6, text.Samples[$"apiserver_request_duration_seconds_sum{{component=apiserver,dry_run=,{Known},{KnownRest}}}"], 9);
+        Assert.Equal("histogram", text.Types["apiserver_response_sizes"]);
+        Assert.Equal(0, text.Samples[$"apiserver_response_sizes_bucket{{component=apiserver,{Known},le=1000,{KnownRest}}}"]);
+        Assert.Equal(2, text.Samples[$"apiserver_response_sizes_bucket{{component=apiserver,{Known},le=10000,{KnownRest}}}"]);
+        Assert.Equal(2_400, text.Samples[$"apiserver_response_sizes_sum{{component=apiserver,{Known},{KnownRest}}}"]);
+        // Sizes are of what was read, so not of what no method of reading asked for.
+        Assert.DoesNotContain(text.Samples.Keys, name => name.StartsWith("apiserver_response_sizes", StringComparison.Ordinal) && name.Contains("verb=other", StringComparison.Ordinal));
+        Assert.Equal("gauge", text.Types["apiserver_current_inflight_requests"]);
+        Assert.Equal(0, text.Samples["apiserver_current_inflight_requests{request_kind=readOnly}"]);
+        Assert.Equal(0, text.Samples["apiserver_current_inflight_requests{request_kind=mutating}"]);
+        Assert.Equal("counter", text.Types["apiserver_tls_handshake_errors_total"]);
     }
 
     private async Task<HttpResponseMessage> SendAsync(string method, string path)

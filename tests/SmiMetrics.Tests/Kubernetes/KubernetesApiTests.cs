@@ -10,6 +10,7 @@ using Microsoft.AspNetCore.Server.Kestrel.Https;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using SmiMetrics.Kubernetes;
+using SmiMetrics.Tests.Hosting;
 
 namespace SmiMetrics.Tests.Kubernetes;
 
@@ -163,6 +164,26 @@ public sealed class KubernetesApiTests : IDisposable
         using StreamReader reader = new(await response.Content.ReadAsStreamAsync(TestContext.Current.CancellationToken));
 
         Assert.Equal("first", await reader.ReadLineAsync(TestContext.Current.CancellationToken));
+    }
+
+    [Fact]
+    public async Task Every_request_is_counted_as_Kubernetes_clients_count_theirs()
+    {
+        using RequestMeters meters = new();
+        FakeApiServer server = new FakeApiServer().Serve("/api/v1/pods");
+        server.Intercept = seen => seen.Path == "/fails" ? throw new HttpRequestException("no answer") : null;
+        using KubernetesApi api = KubernetesApi.Over(server).CountedBy(new KubernetesMetrics(meters));
+        foreach (string path in new[] { "/api/v1/pods", "/api/v1/pods", "/nosuch" })
+        {
+            (await api.GetAsync(path, "application/json", TestContext.Current.CancellationToken)).Dispose();
+        }
+
+        await Assert.ThrowsAsync<HttpRequestException>(() => api.GetAsync("/fails", "application/json", TestContext.Current.CancellationToken));
+
+        Assert.Equal(2, meters["rest_client_requests_total{code=200,host=kubernetes,method=GET}"]);
+        Assert.Equal(1, meters["rest_client_requests_total{code=404,host=kubernetes,method=GET}"]);
+        Assert.Equal(1, meters["rest_client_requests_total{code=<error>,host=kubernetes,method=GET}"]);
+        Assert.Equal(4, meters["rest_client_request_duration_seconds{host=kubernetes,verb=GET}"]);
     }
 
     private static async Task<WebApplication> ServeAsync(X509Certificate2 certificate)

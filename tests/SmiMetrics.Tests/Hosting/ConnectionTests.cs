@@ -1,0 +1,175 @@
+using System.Net;
+using System.Net.Sockets;
+using System.Text;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+using SmiMetrics.Auth;
+using SmiMetrics.Diagnostics;
+using SmiMetrics.Hosting;
+using SmiMetrics.Tests.Api;
+using SmiMetrics.Tests.Auth;
+
+namespace SmiMetrics.Tests.Hosting;
+
+/// <summary>What happens to connections, over real ones.</summary>
+public sealed class ConnectionTests
+{
+    private const string Root = "/apis/metrics.smi-spec.io/v1alpha2";
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    [Theory]
+    [InlineData(0, 1)]
+    [InlineData(1, 20)]
+    public async Task A_goaway_moves_a_caller_on_and_loses_no_request(double chance, int connections)
+    {
+        await using WebApplication app = await ServeAsync(
+            kestrel => kestrel.Listen(IPAddress.Loopback, 0, listen => listen.Protocols = HttpProtocols.Http2),
+            app =>
+            {
+                app.UseGoAway(chance);
+                app.Run(context => context.Response.WriteAsync(context.Connection.Id));
+            });
+        using HttpClient client = new() { DefaultRequestVersion = HttpVersion.Version20, DefaultVersionPolicy = HttpVersionPolicy.RequestVersionExact };
+        HashSet<string> seen = [];
+        for (int i = 0; i < 20; i++)
+        {
+            seen.Add(await client.GetStringAsync(Address(app), Token));
+        }
+
+        Assert.Equal(connections, seen.Count);
+    }
+
+    [Fact]
+    public async Task Whoever_ends_before_the_handshake_does_is_counted()
+    {
+        using RequestMeters meters = new();
+        RequestMetrics metrics = new(meters);
+        DirectoryInfo folder = Directory.CreateTempSubdirectory("smi-metrics-");
+        try
+        {
+            ServingOptions options = new() { TlsCertFile = Path.Combine(folder.FullName, "tls.crt"), TlsPrivateKeyFile = Path.Combine(folder.FullName, "tls.key") };
+            HttpsServer.WritePair(TestAuthority.Root("serving-ca"), options.TlsCertFile, options.TlsPrivateKeyFile);
+            using ServingCertificate certificate = new(options, TimeProvider.System, Microsoft.Extensions.Logging.Abstractions.NullLogger<ServingCertificate>.Instance);
+            await using WebApplication app = await ServeAsync(
+                kestrel =>
+                {
+                    kestrel.UseServingLimits();
+                    kestrel.Listen(IPAddress.Loopback, 0, listen => listen.UseCountedHandshakes(metrics, tls => tls.UseServingCertificate(certificate, TlsVersion.VersionTLS12)));
+                },
+                app => app.Run(context => context.Response.WriteAsync("ok")));
+            int port = new Uri(Address(app)).Port;
+
+            using (HttpsPeer peer = await HttpsPeer.ConnectAsync(port, "localhost", leaf: null))
+            {
+                Assert.Equal(200, (await peer.GetAsync()).Code);
+            }
+
+            using (TcpClient plain = new())
+            {
+                await plain.ConnectAsync(IPAddress.Loopback, port, Token);
+                await plain.GetStream().WriteAsync("GET / HTTP/1.1\r\n\r\n"u8.ToArray(), Token);
+                byte[] answer = new byte[100];
+                while (await plain.GetStream().ReadAsync(answer, Token) > 0)
+                {
+                }
+            }
+
+            await UntilAsync(() => meters["apiserver_tls_handshake_errors_total{}"] > 0);
+            await app.StopAsync(Token);
+            Assert.Equal(1, meters["apiserver_tls_handshake_errors_total{}"]);
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
+    }
+
+    [Fact]
+    public async Task The_limits_are_those_that_kube_apiserver_fits_into()
+    {
+        await using ServerUnderTest server = await ServerUnderTest.StartAsync();
+        KestrelServerLimits limits = server.Services.GetRequiredService<IOptions<KestrelServerOptions>>().Value.Limits;
+        Assert.Equal(1_000, limits.Http2.MaxStreamsPerConnection);
+        Assert.Equal(2_000, limits.MaxRequestHeaderCount);
+        Assert.Equal(1024 * 1024, limits.MaxRequestHeadersTotalSize);
+        Assert.Equal(128 * 1024, limits.Http2.MaxRequestHeaderFieldSize);
+        Assert.Equal(64 * 1024, limits.MaxRequestBodySize);
+    }
+
+    /// <summary>The default of 100 would let the 101st user of a kube-apiserver wait for the first.</summary>
+    [Fact]
+    public async Task A_thousand_requests_share_a_connection_at_once()
+    {
+        int inside = 0;
+        TaskCompletionSource all = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using WebApplication app = await ServeAsync(
+            kestrel =>
+            {
+                kestrel.UseServingLimits();
+                kestrel.Listen(IPAddress.Loopback, 0, listen => listen.Protocols = HttpProtocols.Http2);
+            },
+            app => app.Run(async context =>
+            {
+                if (Interlocked.Increment(ref inside) == 1_000)
+                {
+                    all.SetResult();
+                }
+
+                await all.Task.WaitAsync(context.RequestAborted);
+                await context.Response.WriteAsync(context.Connection.Id);
+            }));
+        using HttpClient client = new() { DefaultRequestVersion = HttpVersion.Version20, DefaultVersionPolicy = HttpVersionPolicy.RequestVersionExact };
+        string[] connections = await Task.WhenAll(Enumerable.Range(0, 1_000).Select(_ => client.GetStringAsync(Address(app), Token)));
+        Assert.Single(connections.Distinct());
+    }
+
+    [Theory]
+    [InlineData("POST", Root + "/namespaces/shop/deployments", 405)]
+    [InlineData("GET", Root, 200)]
+    [InlineData("GET", Root + "/namespaces/shop/deployments/web", 200)]
+    [InlineData("DELETE", Root + "/nosuch", 404)]
+    public async Task A_body_is_not_read_and_a_big_one_ends_the_connection(string method, string path, int code)
+    {
+        await using ServerUnderTest server = await ServerUnderTest.StartAsync();
+        using TcpClient tcp = new();
+        await tcp.ConnectAsync(IPAddress.Loopback, server.Client.BaseAddress!.Port, Token);
+        NetworkStream stream = tcp.GetStream();
+        // Of a terabyte that was announced not one byte is sent, nor waited for.
+        await stream.WriteAsync(Encoding.ASCII.GetBytes($"{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 1099511627776\r\n\r\n"), Token);
+        using StreamReader reader = new(stream);
+        string answer = await reader.ReadToEndAsync(Token);
+        Assert.StartsWith($"HTTP/1.1 {code} ", answer, StringComparison.Ordinal);
+    }
+
+    private static async Task<WebApplication> ServeAsync(Action<KestrelServerOptions> listen, Action<WebApplication> pipeline)
+    {
+        WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
+        builder.Logging.ClearProviders();
+        builder.WebHost.UseKestrelHttpsConfiguration();
+        builder.WebHost.ConfigureKestrel(listen);
+        WebApplication app = builder.Build();
+        pipeline(app);
+        await app.StartAsync(Token);
+        return app;
+    }
+
+    private static string Address(WebApplication app) =>
+        app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single();
+
+    private static async Task UntilAsync(Func<bool> holds)
+    {
+        using CancellationTokenSource patience = CancellationTokenSource.CreateLinkedTokenSource(Token);
+        patience.CancelAfter(TimeSpan.FromSeconds(30));
+        while (!holds())
+        {
+            await Task.Delay(TimeSpan.FromMilliseconds(10), TimeProvider.System, patience.Token);
+        }
+    }
+}

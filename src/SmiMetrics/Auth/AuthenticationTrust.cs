@@ -54,7 +54,7 @@ internal sealed partial class AuthenticationTrust : PolledFiles
 
     /// <summary>Reads at once what the flags name; for the rest waits for <see cref="Apply"/>.</summary>
     /// <exception cref="InvalidDataException">A file of the flags cannot be read or used; the message names flag and file.</exception>
-    public AuthenticationTrust(AuthenticationOptions options, TimeProvider time, ILogger<AuthenticationTrust> logger) : base(time, EveryMinute)
+    public AuthenticationTrust(AuthenticationOptions options, TimeProvider time, ILogger<AuthenticationTrust> logger) : base(time, EveryFiveSeconds)
     {
         _options = options;
         _logger = logger;

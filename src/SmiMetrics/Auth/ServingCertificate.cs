@@ -9,7 +9,7 @@ namespace SmiMetrics.Auth;
 internal sealed class ServingCertificateException(string message, Exception? innerException) : Exception(message, innerException);
 
 /// <summary>
-/// The certificate that new HTTPS connections get. The files' contents are compared once a minute, which also sees the swapped symbolic
+/// The certificate that new HTTPS connections get. The files' contents are compared every five seconds, which also sees the swapped symbolic
 /// links of a mounted Secret; whatever does not load leaves the last good pair in use. Existing connections keep theirs (as in
 /// apiserver <c>pkg/server/dynamiccertificates</c>).
 /// </summary>
@@ -31,7 +31,7 @@ internal sealed partial class ServingCertificate : PolledFiles
 
     /// <summary>Loads the certificate, or makes one.</summary>
     /// <exception cref="ServingCertificateException">It cannot be loaded or made.</exception>
-    public ServingCertificate(ServingOptions options, TimeProvider time, ILogger<ServingCertificate> logger) : base(time, EveryMinute)
+    public ServingCertificate(ServingOptions options, TimeProvider time, ILogger<ServingCertificate> logger) : base(time, EveryFiveSeconds)
     {
         _time = time;
         _logger = logger;
@@ -77,7 +77,7 @@ internal sealed partial class ServingCertificate : PolledFiles
         }
         catch (ServingCertificateException e)
         {
-            // A fault that lasts is one line, not one a minute.
+            // A fault that lasts is one line, not one every time.
             if (e.Message != _lastFault)
             {
                 _lastFault = e.Message;

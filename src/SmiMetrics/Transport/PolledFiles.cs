@@ -6,8 +6,11 @@ namespace SmiMetrics.Transport;
 /// </summary>
 internal abstract class PolledFiles(TimeProvider time, TimeSpan period) : BackgroundService
 {
-    /// <summary>For what changes once in months, and takes its own time to reach a pod.</summary>
-    protected static readonly TimeSpan EveryMinute = TimeSpan.FromMinutes(1);
+    /// <summary>
+    /// For certificates: they change once in months, but then those who verify them change too, and should not have to wait. Reading a few kB
+    /// costs nothing, and does not miss what a watch of the file would (Kubernetes swaps a link two folders up).
+    /// </summary>
+    protected static readonly TimeSpan EveryFiveSeconds = TimeSpan.FromSeconds(5);
 
     /// <summary>Looks at the files now. Throws nothing: what does not load leaves what is in use, and is logged.</summary>
     public abstract void Refresh();

@@ -238,6 +238,7 @@ internal static partial class Server
         services.AddSingleton<AuthMetrics>();
         services.AddSingleton<AuthenticationTrust>();
         services.AddHostedService(provider => provider.GetRequiredService<AuthenticationTrust>());
+        services.AddSingleton<UnknownAuthority>();
         services.AddSingleton(provider => new ReadinessCheck(
             "extension-authentication",
             () => provider.GetRequiredService<AuthenticationTrust>().Ready ? null : "it is not known yet whom to believe about users"));
@@ -313,8 +314,11 @@ internal static partial class Server
             Listen(kestrel, serving.BindAddress, serving.SecurePort, listen =>
             {
                 Mark(listen, Listener.Secure);
-                listen.UseCountedHandshakes(
-                    kestrel.ApplicationServices.GetRequiredService<RequestMetrics>(), tls => tls.UseServingCertificate(certificate, serving.TlsMinVersion));
+                listen.UseLingeringClose(
+                    kestrel.ApplicationServices.GetRequiredService<TimeProvider>(),
+                    inner => inner.UseCountedHandshakes(
+                        kestrel.ApplicationServices.GetRequiredService<RequestMetrics>(), tls => tls.UseServingCertificate(certificate, serving.TlsMinVersion)));
+                kestrel.ApplicationServices.GetRequiredService<UnknownAuthority>().Use(listen);
             });
         }
 

@@ -158,12 +158,20 @@ public sealed class World : IAsyncLifetime
         SmiMetricsServer server = await ServerAsync(mesh, source, cancellationToken);
         if (_routed != server)
         {
-            await Installation.RouteToAsync(server, cancellationToken);
+            await Installation.RouteToAsync(server.SecurePort, authority: null, cancellationToken);
             _routed = server;
         }
 
         await Installation.AvailableAsync(server, cancellationToken);
         return server;
+    }
+
+    /// <summary>The same for whatever listens on this port, with a serving certificate of this authority. Until the next such call.</summary>
+    internal async Task RouteToAsync(int port, string authority, SmiMetricsServer behind, CancellationToken cancellationToken)
+    {
+        _routed = null;
+        await Installation.RouteToAsync(port, authority, cancellationToken);
+        await Installation.AvailableAsync(behind, cancellationToken);
     }
 
     /// <summary>Waits until Prometheus has scraped a whole window without a gap.</summary>

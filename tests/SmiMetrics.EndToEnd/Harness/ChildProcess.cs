@@ -109,6 +109,12 @@ internal sealed class ChildProcess : IAsyncDisposable
         }
     }
 
+    /// <summary>Asks the program to end, and waits for nothing.</summary>
+    public void Terminate() => _ = Kill(Id, SigTerm);
+
+    /// <summary>Waits until the program has ended by itself.</summary>
+    public Task EndedAsync(CancellationToken cancellationToken) => _process.WaitForExitAsync(cancellationToken);
+
     /// <summary>Ends the program at once, as a crash would.</summary>
     public async Task KillAsync(CancellationToken cancellationToken)
     {

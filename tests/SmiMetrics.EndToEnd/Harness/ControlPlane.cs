@@ -17,10 +17,9 @@ internal sealed class ControlPlane : IAsyncDisposable
     private readonly KeyPair _serving;
     private readonly string _serviceAccountKey;
     private readonly string _serviceAccountPublicKey;
-    private readonly int _port = Workspace.FreePort();
+    private readonly ApiServer _first;
     private readonly int _etcdPort = Workspace.FreePort();
     private ChildProcess? _etcd;
-    private ChildProcess? _apiServer;
     private ChildProcess? _controllerManager;
 
     private ControlPlane(Workspace workspace, ControlPlanePrograms programs)
@@ -29,19 +28,17 @@ internal sealed class ControlPlane : IAsyncDisposable
         _programs = programs;
         _clients = new CertificateAuthority(workspace, "ca");
         _serving = _clients.ForServer("kube-apiserver", "localhost", "kubernetes.default.svc");
-        FrontProxyAuthority = new CertificateAuthority(workspace, "front-proxy-ca");
-        FrontProxy = FrontProxyAuthority.ForUser("front-proxy-client");
         AdminCertificate = _clients.ForUser("admin", "system:masters");
-        Admin = Kubeconfig("admin", AdminCertificate, Url);
         using RSA key = RSA.Create(2048);
         _serviceAccountKey = workspace.Write("certificates/sa.key", key.ExportRSAPrivateKeyPem());
         _serviceAccountPublicKey = workspace.Write("certificates/sa.pub", key.ExportSubjectPublicKeyInfoPem());
-        Api = new KubeApi(Url, AdminCertificate, _clients.Certificate);
+        _first = new ApiServer(this, "front-proxy-ca");
+        Admin = Kubeconfig("admin", AdminCertificate, Url);
     }
 
-    public string Url => $"https://127.0.0.1:{_port}";
+    public string Url => _first.Url;
 
-    public int Port => _port;
+    public int Port => _first.Port;
 
     /// <summary>The kubeconfig of a cluster administrator.</summary>
     public string Admin { get; }
@@ -49,15 +46,15 @@ internal sealed class ControlPlane : IAsyncDisposable
     public KeyPair AdminCertificate { get; }
 
     /// <summary>What kube-apiserver shows to aggregated servers.</summary>
-    public KeyPair FrontProxy { get; }
+    public KeyPair FrontProxy => _first.FrontProxy;
 
     /// <summary>The authority that aggregated servers are told to trust for user headers.</summary>
-    public CertificateAuthority FrontProxyAuthority { get; }
+    public CertificateAuthority FrontProxyAuthority => _first.FrontProxyAuthority;
 
     /// <summary>The administrator's HTTP client.</summary>
-    public KubeApi Api { get; }
+    public KubeApi Api => _first.Api;
 
-    public string Logs => string.Join('\n', new[] { _etcd, _apiServer, _controllerManager }.OfType<ChildProcess>().Select(process => process.Tail));
+    public string Logs => string.Join('\n', new[] { _etcd, _first.Process, _controllerManager }.OfType<ChildProcess>().Select(process => process.Tail));
 
     public static async Task<ControlPlane> StartAsync(Workspace workspace, ControlPlanePrograms programs, CancellationToken cancellationToken)
     {
@@ -84,47 +81,37 @@ internal sealed class ControlPlane : IAsyncDisposable
     public KeyPair CertificateFor(string user, params string[] groups) => _clients.ForUser(user, groups);
 
     /// <summary>Ends kube-apiserver as a crash would.</summary>
-    public Task StopApiServerAsync(CancellationToken cancellationToken) => _apiServer!.KillAsync(cancellationToken);
+    public Task StopApiServerAsync(CancellationToken cancellationToken) => _first.KillAsync(cancellationToken);
 
     /// <summary>Starts kube-apiserver (again, on the same port) and waits until it is ready.</summary>
-    public async Task StartApiServerAsync(CancellationToken cancellationToken)
+    public Task StartApiServerAsync(CancellationToken cancellationToken) => _first.StartAsync(cancellationToken);
+
+    /// <summary>
+    /// Starts a further kube-apiserver on the same etcd, which proves itself to aggregated servers by another authority. The caller disposes it.
+    /// </summary>
+    public async Task<ApiServer> StartFurtherApiServerAsync(string frontProxyAuthority, CancellationToken cancellationToken)
     {
-        _apiServer = ChildProcess.Start("kube-apiserver", _programs.ApiServer,
-        [
-            $"--etcd-servers=http://127.0.0.1:{_etcdPort}",
-            $"--secure-port={_port}",
-            "--bind-address=127.0.0.1",
-            // Loopback is refused here, and nobody uses it without the endpoint reconciler.
-            "--advertise-address=192.0.2.2",
-            "--endpoint-reconciler-type=none",
-            $"--cert-dir={_workspace.Folder("apiserver")}",
-            $"--tls-cert-file={_serving.CertificateFile}",
-            $"--tls-private-key-file={_serving.KeyFile}",
-            $"--client-ca-file={_clients.File}",
-            "--service-cluster-ip-range=10.0.0.0/16",
-            "--authorization-mode=RBAC",
-            // Pods are written without service accounts: no controller makes those.
-            "--disable-admission-plugins=ServiceAccount",
-            "--service-account-issuer=https://kubernetes.default.svc",
-            $"--service-account-signing-key-file={_serviceAccountKey}",
-            $"--service-account-key-file={_serviceAccountPublicKey}",
-            $"--requestheader-client-ca-file={FrontProxyAuthority.File}",
-            "--requestheader-allowed-names=front-proxy-client",
-            "--requestheader-username-headers=X-Remote-User",
-            "--requestheader-group-headers=X-Remote-Group",
-            "--requestheader-extra-headers-prefix=X-Remote-Extra-",
-            $"--proxy-client-cert-file={FrontProxy.CertificateFile}",
-            $"--proxy-client-key-file={FrontProxy.KeyFile}",
-        ]);
-        await Eventually.SucceedsAsync("kube-apiserver is ready", StartDeadline, token => Api.GetTextAsync("/readyz", token), () => Logs, cancellationToken);
+        ApiServer further = new(this, frontProxyAuthority);
+        try
+        {
+            await further.StartAsync(cancellationToken);
+            return further;
+        }
+        catch
+        {
+            await further.DisposeAsync();
+            throw;
+        }
     }
 
     public async ValueTask DisposeAsync()
     {
-        Api.Dispose();
-        foreach (ChildProcess process in new[] { _controllerManager, _apiServer, _etcd }.OfType<ChildProcess>())
+        foreach (IAsyncDisposable? process in new IAsyncDisposable?[] { _controllerManager, _first, _etcd })
         {
-            await process.DisposeAsync();
+            if (process is not null)
+            {
+                await process.DisposeAsync();
+            }
         }
     }
 
@@ -178,5 +165,66 @@ internal sealed class ControlPlane : IAsyncDisposable
             - name: test
               context: {cluster: test, user: "{{user}}"}
             """);
+    }
+
+    /// <summary>One kube-apiserver, with a front-proxy authority of its own.</summary>
+    internal sealed class ApiServer(ControlPlane controlPlane, string frontProxyAuthority) : IAsyncDisposable
+    {
+        public int Port { get; } = Workspace.FreePort();
+
+        public string Url => $"https://127.0.0.1:{Port}";
+
+        public CertificateAuthority FrontProxyAuthority { get; } = new(controlPlane._workspace, frontProxyAuthority);
+
+        public KeyPair FrontProxy => field ??= FrontProxyAuthority.ForUser("front-proxy-client");
+
+        /// <summary>The administrator's HTTP client.</summary>
+        public KubeApi Api => field ??= new KubeApi(Url, controlPlane.AdminCertificate, controlPlane._clients.Certificate);
+
+        /// <summary>Null before the first start.</summary>
+        public ChildProcess? Process { get; private set; }
+
+        public async Task StartAsync(CancellationToken cancellationToken)
+        {
+            Process = ChildProcess.Start("kube-apiserver", controlPlane._programs.ApiServer,
+            [
+                $"--etcd-servers=http://127.0.0.1:{controlPlane._etcdPort}",
+                $"--secure-port={Port}",
+                "--bind-address=127.0.0.1",
+                // Loopback is refused here, and nobody uses it without the endpoint reconciler.
+                "--advertise-address=192.0.2.2",
+                "--endpoint-reconciler-type=none",
+                $"--cert-dir={controlPlane._workspace.Folder($"apiserver-{Port}")}",
+                $"--tls-cert-file={controlPlane._serving.CertificateFile}",
+                $"--tls-private-key-file={controlPlane._serving.KeyFile}",
+                $"--client-ca-file={controlPlane._clients.File}",
+                "--service-cluster-ip-range=10.0.0.0/16",
+                "--authorization-mode=RBAC",
+                // Pods are written without service accounts: no controller makes those.
+                "--disable-admission-plugins=ServiceAccount",
+                "--service-account-issuer=https://kubernetes.default.svc",
+                $"--service-account-signing-key-file={controlPlane._serviceAccountKey}",
+                $"--service-account-key-file={controlPlane._serviceAccountPublicKey}",
+                $"--requestheader-client-ca-file={FrontProxyAuthority.File}",
+                "--requestheader-allowed-names=front-proxy-client",
+                "--requestheader-username-headers=X-Remote-User",
+                "--requestheader-group-headers=X-Remote-Group",
+                "--requestheader-extra-headers-prefix=X-Remote-Extra-",
+                $"--proxy-client-cert-file={FrontProxy.CertificateFile}",
+                $"--proxy-client-key-file={FrontProxy.KeyFile}",
+            ]);
+            await Eventually.SucceedsAsync("kube-apiserver is ready", StartDeadline, token => Api.GetTextAsync("/readyz", token), () => Process.Tail, cancellationToken);
+        }
+
+        public Task KillAsync(CancellationToken cancellationToken) => Process!.KillAsync(cancellationToken);
+
+        public async ValueTask DisposeAsync()
+        {
+            Api.Dispose();
+            if (Process is not null)
+            {
+                await Process.DisposeAsync();
+            }
+        }
     }
 }

@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Json.Nodes;
 
 namespace SmiMetrics.EndToEnd.Harness;
@@ -67,12 +68,14 @@ internal sealed class Installation
     public static async Task MakeCertificateAsync(string folder, CancellationToken cancellationToken) =>
         _ = (await Command.RunAsync(Path.Combine(folder, "certificate.sh"), [], cancellationToken)).Text;
 
-    /// <summary>Points both APIServices to this server.</summary>
-    public async Task RouteToAsync(SmiMetricsServer server, CancellationToken cancellationToken)
+    /// <summary>Points both APIServices to this port.</summary>
+    /// <param name="authority">Whose serving certificate is there; null for the one of <see cref="CertificateFile"/>.</param>
+    public async Task RouteToAsync(int port, string? authority, CancellationToken cancellationToken)
     {
+        string bundle = Convert.ToBase64String(Encoding.ASCII.GetBytes(authority ?? Authority));
         foreach (string version in Versions)
         {
-            JsonObject patch = new() { ["spec"] = new JsonObject { ["service"] = new JsonObject { ["port"] = server.SecurePort } } };
+            JsonObject patch = new() { ["spec"] = new JsonObject { ["caBundle"] = bundle, ["service"] = new JsonObject { ["port"] = port } } };
             await _controlPlane.Api.MergeAsync(PathOf(version), patch, cancellationToken);
         }
     }

@@ -20,6 +20,7 @@ internal sealed record HttpAnswer(HttpStatusCode Code, string? ContentType, stri
 internal sealed class KubeApi : IDisposable
 {
     private readonly HttpClient _client;
+    private readonly Func<KubeApi> _another;
 
     /// <param name="serverName">The name that the server's certificate must have; null for the URL's host.</param>
     public KubeApi(string url, KeyPair? identity, string authority, string? serverName = null)
@@ -29,6 +30,7 @@ internal sealed class KubeApi : IDisposable
 
     private KubeApi(string url, string authority, SslStreamCertificateContext? identity, string? serverName)
     {
+        _another = () => new KubeApi(url, authority, identity, serverName);
         X509Certificate2 root = X509Certificate2.CreateFromPem(authority);
         SocketsHttpHandler handler = new();
         handler.SslOptions.ClientCertificateContext = identity;
@@ -46,6 +48,9 @@ internal sealed class KubeApi : IDisposable
     /// <summary>A client that sends more certificates after its own, as an attacker may.</summary>
     public static KubeApi WithChain(string url, KeyPair identity, KeyPair[] further, string authority, string serverName) =>
         new(url, authority, ClientCertificate(identity, further), serverName);
+
+    /// <summary>The same caller on connections of its own.</summary>
+    public KubeApi Another() => _another();
 
     public async Task<string> GetTextAsync(string path, CancellationToken cancellationToken)
     {

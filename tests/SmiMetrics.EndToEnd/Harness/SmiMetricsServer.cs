@@ -71,6 +71,12 @@ internal sealed class SmiMetricsServer : IAsyncDisposable
     /// <summary>Asks it to end, as Kubernetes does.</summary>
     public Task StopAsync(CancellationToken cancellationToken) => _process.StopAsync(cancellationToken);
 
+    /// <summary>The same, and does not wait.</summary>
+    public void Terminate() => _process.Terminate();
+
+    /// <summary>Waits until it has ended by itself.</summary>
+    public Task EndedAsync(CancellationToken cancellationToken) => _process.EndedAsync(cancellationToken);
+
     public async ValueTask DisposeAsync()
     {
         Plain.Dispose();

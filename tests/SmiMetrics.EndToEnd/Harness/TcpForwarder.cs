@@ -7,19 +7,21 @@ namespace SmiMetrics.EndToEnd.Harness;
 /// <summary>Passes bytes between a port of its own and another, until it is cut.</summary>
 internal sealed class TcpForwarder : IAsyncDisposable
 {
-    private readonly int _target;
     private readonly ConcurrentDictionary<Socket, bool> _sockets = new();
     private Socket _listener;
     private Task _accepting;
 
     public TcpForwarder(int target)
     {
-        _target = target;
+        Target = target;
         (_listener, _accepting) = Listen(0);
         Port = ((IPEndPoint)_listener.LocalEndPoint!).Port;
     }
 
     public int Port { get; }
+
+    /// <summary>Where new connections lead.</summary>
+    public int Target { get; set; }
 
     /// <summary>Breaks every connection and refuses new ones.</summary>
     public async Task CutAsync()
@@ -70,7 +72,7 @@ internal sealed class TcpForwarder : IAsyncDisposable
         _sockets[near] = _sockets[far] = true;
         try
         {
-            await far.ConnectAsync(IPAddress.Loopback, _target);
+            await far.ConnectAsync(IPAddress.Loopback, Target);
             await Task.WhenAny(CopyAsync(near, far), CopyAsync(far, near));
         }
         catch (Exception gone) when (gone is SocketException or ObjectDisposedException)

@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Security;
 using System.Net.Sockets;
 using System.Text;
 using Microsoft.AspNetCore.Builder;
@@ -9,7 +10,9 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
+using Microsoft.Extensions.Time.Testing;
 using SmiMetrics.Auth;
 using SmiMetrics.Diagnostics;
 using SmiMetrics.Hosting;
@@ -51,44 +54,72 @@ public sealed class ConnectionTests
     {
         using RequestMeters meters = new();
         RequestMetrics metrics = new(meters);
-        DirectoryInfo folder = Directory.CreateTempSubdirectory("smi-metrics-");
-        try
+        await using WebApplication app = await ServeTlsAsync((listen, tls) => listen.UseCountedHandshakes(metrics, tls));
+        int port = new Uri(Address(app)).Port;
+
+        using (HttpsPeer peer = await HttpsPeer.ConnectAsync(port, "localhost", leaf: null))
         {
-            ServingOptions options = new() { TlsCertFile = Path.Combine(folder.FullName, "tls.crt"), TlsPrivateKeyFile = Path.Combine(folder.FullName, "tls.key") };
-            HttpsServer.WritePair(TestAuthority.Root("serving-ca"), options.TlsCertFile, options.TlsPrivateKeyFile);
-            using ServingCertificate certificate = new(options, TimeProvider.System, Microsoft.Extensions.Logging.Abstractions.NullLogger<ServingCertificate>.Instance);
-            await using WebApplication app = await ServeAsync(
-                kestrel =>
-                {
-                    kestrel.UseServingLimits();
-                    kestrel.Listen(IPAddress.Loopback, 0, listen => listen.UseCountedHandshakes(metrics, tls => tls.UseServingCertificate(certificate, TlsVersion.VersionTLS12)));
-                },
-                app => app.Run(context => context.Response.WriteAsync("ok")));
-            int port = new Uri(Address(app)).Port;
-
-            using (HttpsPeer peer = await HttpsPeer.ConnectAsync(port, "localhost", leaf: null))
-            {
-                Assert.Equal(200, (await peer.GetAsync()).Code);
-            }
-
-            using (TcpClient plain = new())
-            {
-                await plain.ConnectAsync(IPAddress.Loopback, port, Token);
-                await plain.GetStream().WriteAsync("GET / HTTP/1.1\r\n\r\n"u8.ToArray(), Token);
-                byte[] answer = new byte[100];
-                while (await plain.GetStream().ReadAsync(answer, Token) > 0)
-                {
-                }
-            }
-
-            await UntilAsync(() => meters["apiserver_tls_handshake_errors_total{}"] > 0);
-            await app.StopAsync(Token);
-            Assert.Equal(1, meters["apiserver_tls_handshake_errors_total{}"]);
+            Assert.Equal(200, (await peer.GetAsync()).Code);
         }
-        finally
+
+        using (TcpClient plain = new())
         {
-            folder.Delete(recursive: true);
+            await plain.ConnectAsync(IPAddress.Loopback, port, Token);
+            await plain.GetStream().WriteAsync("GET / HTTP/1.1\r\n\r\n"u8.ToArray(), Token);
+            byte[] answer = new byte[100];
+            while (await plain.GetStream().ReadAsync(answer, Token) > 0)
+            {
+            }
         }
+
+        await UntilAsync(() => meters["apiserver_tls_handshake_errors_total{}"] > 0);
+        await app.StopAsync(Token);
+        Assert.Equal(1, meters["apiserver_tls_handshake_errors_total{}"]);
+    }
+
+    /// <summary>Closed at once, a connection is reset by what a caller had sent meanwhile, and with it go the GOAWAY and answers on their way.</summary>
+    [Fact]
+    public async Task After_a_goaway_the_connection_stays_open_for_what_is_on_its_way()
+    {
+        FakeTimeProvider clock = new();
+        await using WebApplication app = await ServeTlsAsync((listen, tls) => listen.UseLingeringClose(clock, tls));
+        using TcpClient tcp = new();
+        await using SslStream stream = await ConnectHttp2Async(tcp, app);
+
+        Task stopping = app.StopAsync(Token);
+        for (int? frame = 0; frame != Http2GoAway;)
+        {
+            frame = await FrameAsync(stream);
+            Assert.NotNull(frame);
+        }
+
+        byte[] ping = [0, 0, 8, 6, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8];
+        for (int i = 0; i < 20; i++)
+        {
+            await stream.WriteAsync(ping, Token);
+            await Task.Delay(TimeSpan.FromMilliseconds(5), TimeProvider.System, Token);
+        }
+
+        Assert.False(stopping.IsCompleted);
+        clock.Advance(LingeringClose.Time);
+        await stopping.WaitAsync(TimeSpan.FromSeconds(30), Token);
+        // An end, not a reset.
+        Assert.Null(await FrameAsync(stream));
+    }
+
+    [Fact]
+    public async Task A_caller_who_closes_is_not_waited_for()
+    {
+        FakeTimeProvider clock = new();
+        await using WebApplication app = await ServeTlsAsync((listen, tls) => listen.UseLingeringClose(clock, tls));
+        using (TcpClient tcp = new())
+        {
+            await using SslStream stream = await ConnectHttp2Async(tcp, app);
+            using HttpsPeer old = await HttpsPeer.ConnectAsync(new Uri(Address(app)).Port, "localhost", leaf: null);
+            Assert.Equal(200, (await old.GetAsync()).Code);
+        }
+
+        await app.StopAsync(Token).WaitAsync(TimeSpan.FromSeconds(30), Token);
     }
 
     [Fact]
@@ -146,6 +177,61 @@ public sealed class ConnectionTests
         using StreamReader reader = new(stream);
         string answer = await reader.ReadToEndAsync(Token);
         Assert.StartsWith($"HTTP/1.1 {code} ", answer, StringComparison.Ordinal);
+    }
+
+    private const int Http2GoAway = 7;
+
+    /// <summary>The type of the next HTTP/2 frame; null at the end of the connection.</summary>
+    private static async Task<int?> FrameAsync(Stream stream)
+    {
+        byte[] head = new byte[9];
+        if (await stream.ReadAtLeastAsync(head, head.Length, throwOnEndOfStream: false, Token) < head.Length)
+        {
+            return null;
+        }
+
+        await stream.ReadExactlyAsync(new byte[(head[0] << 16) | (head[1] << 8) | head[2]], Token);
+        return head[3];
+    }
+
+    private static async Task<SslStream> ConnectHttp2Async(TcpClient tcp, WebApplication app)
+    {
+        await tcp.ConnectAsync(IPAddress.Loopback, new Uri(Address(app)).Port, Token);
+        SslStream stream = new(tcp.GetStream());
+        await stream.AuthenticateAsClientAsync(
+            new SslClientAuthenticationOptions
+            {
+                TargetHost = "localhost",
+                ApplicationProtocols = [SslApplicationProtocol.Http2],
+                RemoteCertificateValidationCallback = (_, certificate, _, _) => certificate is not null,
+            },
+            Token);
+        // The preface and empty settings.
+        await stream.WriteAsync(new byte[][] { "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"u8.ToArray(), [0, 0, 0, 4, 0, 0, 0, 0, 0] }.SelectMany(part => part).ToArray(), Token);
+        Assert.NotNull(await FrameAsync(stream));
+        return stream;
+    }
+
+    private static async Task<WebApplication> ServeTlsAsync(Action<ListenOptions, Action<ListenOptions>> around)
+    {
+        DirectoryInfo folder = Directory.CreateTempSubdirectory("smi-metrics-");
+        try
+        {
+            ServingOptions options = new() { TlsCertFile = Path.Combine(folder.FullName, "tls.crt"), TlsPrivateKeyFile = Path.Combine(folder.FullName, "tls.key") };
+            HttpsServer.WritePair(TestAuthority.Root("serving-ca"), options.TlsCertFile, options.TlsPrivateKeyFile);
+            ServingCertificate certificate = new(options, TimeProvider.System, NullLogger<ServingCertificate>.Instance);
+            return await ServeAsync(
+                kestrel =>
+                {
+                    kestrel.UseServingLimits();
+                    kestrel.Listen(IPAddress.Loopback, 0, listen => around(listen, tls => tls.UseServingCertificate(certificate, TlsVersion.VersionTLS12)));
+                },
+                app => app.Run(context => context.Response.WriteAsync("ok")));
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
     }
 
     private static async Task<WebApplication> ServeAsync(Action<KestrelServerOptions> listen, Action<WebApplication> pipeline)

@@ -1,0 +1,77 @@
+using System.Collections.Concurrent;
+using System.Net;
+using SmiMetrics.EndToEnd.Harness;
+
+namespace SmiMetrics.EndToEnd;
+
+/// <summary>Callers who ask without a pause, each on a connection of its own, and keep what went wrong. Nothing is tried twice.</summary>
+internal sealed class Load : IAsyncDisposable
+{
+    private readonly CancellationTokenSource _stop = new();
+    private readonly ConcurrentQueue<string> _failures = [];
+    private readonly Task[] _callers;
+    private int _answers;
+
+    private Load(IReadOnlyList<KubeApi> clients, string[] paths) => _callers = [.. clients.Select(client => CallAsync(client, paths))];
+
+    /// <summary>How many requests were answered well.</summary>
+    public int Answers => Volatile.Read(ref _answers);
+
+    /// <summary>What was answered otherwise, or not at all, and when.</summary>
+    public IReadOnlyList<string> Failures => [.. _failures];
+
+    /// <param name="clients">Disposed of with the load.</param>
+    public static Load Start(IReadOnlyList<KubeApi> clients, params string[] paths) => new(clients, paths);
+
+    /// <summary>Waits until this many more requests have been answered well, or one has failed.</summary>
+    public Task AnsweredAsync(int more, CancellationToken cancellationToken)
+    {
+        int goal = Answers + more;
+        return Eventually.SucceedsAsync(
+            $"{more} more answers",
+            TimeSpan.FromSeconds(60),
+            _ => Answers >= goal || Failures.Count > 0 ? Task.CompletedTask : throw new InvalidOperationException($"{Answers} of {goal}"),
+            null,
+            cancellationToken);
+    }
+
+    /// <summary>Ends the load; every request has its answer first.</summary>
+    public async Task StopAsync()
+    {
+        await _stop.CancelAsync();
+        await Task.WhenAll(_callers);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await StopAsync();
+        _stop.Dispose();
+    }
+
+    private async Task CallAsync(KubeApi client, string[] paths)
+    {
+        using KubeApi own = client;
+        for (int i = 0; !_stop.IsCancellationRequested; i++)
+        {
+            string path = paths[i % paths.Length];
+            try
+            {
+                HttpAnswer answer = await own.SendAsync(HttpMethod.Get, path, null, [], CancellationToken.None);
+                if (answer.Code == HttpStatusCode.OK)
+                {
+                    Interlocked.Increment(ref _answers);
+                }
+                else
+                {
+                    Failed(path, $"{(int)answer.Code} {answer.ContentType} {answer.Body}");
+                }
+            }
+            catch (Exception e) when (e is HttpRequestException or TaskCanceledException)
+            {
+                Failed(path, e.ToString());
+            }
+        }
+    }
+
+    private void Failed(string path, string how) => _failures.Enqueue($"{TimeProvider.System.GetUtcNow():HH:mm:ss.fff} {path}: {how}");
+}

@@ -1,0 +1,103 @@
+using System.Security.Cryptography.X509Certificates;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Time.Testing;
+using SmiMetrics.Auth;
+
+namespace SmiMetrics.Tests.Auth;
+
+public sealed class UnknownAuthorityTests : IDisposable
+{
+    private static readonly TestAuthority Old = TestAuthority.Root("front-proxy-ca");
+    private static readonly TestAuthority New = TestAuthority.Root("second-front-proxy-ca");
+    private static readonly X509Certificate2 Known = Old.Issue("CN=front-proxy-client", TestAuthority.ClientAuthentication);
+    private static readonly X509Certificate2 Unknown = New.Issue("CN=front-proxy-client", TestAuthority.ClientAuthentication);
+
+    private readonly FakeTimeProvider _clock = new(TestAuthority.Now);
+    private readonly AuthenticationTrust _trust;
+    private readonly UnknownAuthority _unknown;
+
+    public UnknownAuthorityTests()
+    {
+        _trust = new AuthenticationTrust(new AuthenticationOptions(), _clock, NullLogger<AuthenticationTrust>.Instance);
+        _unknown = new UnknownAuthority(new AuthenticationOptions(), _trust, _clock);
+        TrustIn(Old);
+    }
+
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    public void Dispose() => _trust.Dispose();
+
+    [Fact]
+    public void A_known_one_waits_for_nothing() => Assert.True(_unknown.WaitAsync(Known, [], Token).IsCompletedSuccessfully);
+
+    /// <summary>Users' certificates are vouched for by another authority than front proxies'.</summary>
+    [Fact]
+    public void A_users_certificate_waits_for_nothing()
+    {
+        TestAuthority users = TestAuthority.Root("ca");
+        _trust.Apply(new Dictionary<string, string> { ["client-ca-file"] = users.Pem });
+        Assert.True(_unknown.WaitAsync(users.Issue("CN=alice", TestAuthority.ClientAuthentication), [], Token).IsCompletedSuccessfully);
+    }
+
+    [Fact]
+    public async Task A_new_one_waits_until_it_is_published()
+    {
+        Task waiting = _unknown.WaitAsync(Unknown, [], Token);
+        TimeSpan waited = await TimeUntilAsync(waiting, publishAfter: TimeSpan.FromMilliseconds(400));
+        Assert.InRange(waited, TimeSpan.FromMilliseconds(400), TimeSpan.FromMilliseconds(1_900));
+    }
+
+    [Fact]
+    public async Task A_strangers_waits_two_seconds()
+    {
+        Task waiting = _unknown.WaitAsync(Unknown, [], Token);
+        Assert.True(await TimeUntilAsync(waiting, publishAfter: null) >= TimeSpan.FromSeconds(2));
+    }
+
+    [Fact]
+    public async Task Many_strangers_are_not_waited_with()
+    {
+        using CancellationTokenSource gone = new();
+        Task[] waiting = [.. Enumerable.Range(0, 100).Select(_ => _unknown.WaitAsync(Unknown, [], gone.Token))];
+        Assert.DoesNotContain(waiting, wait => wait.IsCompleted);
+        Assert.True(_unknown.WaitAsync(Unknown, [], Token).IsCompletedSuccessfully);
+
+        await gone.CancelAsync();
+        await Task.WhenAll(waiting);
+        Assert.False(_unknown.WaitAsync(Unknown, [], Token).IsCompleted);
+    }
+
+    [Fact]
+    public void Where_a_file_names_the_authorities_nothing_is_about_to_change()
+    {
+        AuthenticationOptions options = new() { FrontProxy = new FrontProxyOptions { RequestHeaderClientCaFile = "ca.crt" }, ClientCaFile = "users.crt" };
+        UnknownAuthority ofFlags = new(options, _trust, _clock);
+        Assert.True(ofFlags.WaitAsync(Unknown, [], Token).IsCompletedSuccessfully);
+    }
+
+    private async Task<TimeSpan> TimeUntilAsync(Task waiting, TimeSpan? publishAfter)
+    {
+        DateTimeOffset begun = _clock.GetUtcNow();
+        while (!waiting.IsCompleted)
+        {
+            _clock.Advance(TimeSpan.FromMilliseconds(50));
+            if (_clock.GetUtcNow() - begun == publishAfter)
+            {
+                TrustIn(Old, New);
+            }
+
+            // For those who were woken.
+            await Task.WhenAny(waiting, Task.Delay(TimeSpan.FromMilliseconds(10), TimeProvider.System, Token));
+        }
+
+        await waiting;
+        return _clock.GetUtcNow() - begun;
+    }
+
+    private void TrustIn(params TestAuthority[] authorities) => _trust.Apply(new Dictionary<string, string>
+    {
+        ["requestheader-client-ca-file"] = string.Concat(authorities.Select(authority => authority.Pem)),
+        ["requestheader-allowed-names"] = """["front-proxy-client"]""",
+        ["requestheader-username-headers"] = """["X-Remote-User"]""",
+    });
+}

@@ -54,24 +54,23 @@ internal sealed class UnknownAuthority(AuthenticationOptions options, Authentica
     {
         (FrontProxyConfiguration?, ClientAuthorities?) seen = (trust.FrontProxy, trust.Clients);
         using PeriodicTimer timer = new(Period, clock);
-        for (long begun = clock.GetTimestamp(); clock.GetElapsedTime(begun) < Patience;)
+        long begun = clock.GetTimestamp();
+        try
         {
-            try
+            while (clock.GetElapsedTime(begun) < Patience && await timer.WaitForNextTickAsync(cancellationToken))
             {
-                await timer.WaitForNextTickAsync(cancellationToken);
-            }
-            catch (OperationCanceledException)
-            {
-                return;
-            }
+                (FrontProxyConfiguration?, ClientAuthorities?) now = (trust.FrontProxy, trust.Clients);
+                if (now != seen && IsKnown(leaf, intermediates))
+                {
+                    return;
+                }
 
-            (FrontProxyConfiguration?, ClientAuthorities?) now = (trust.FrontProxy, trust.Clients);
-            if (now != seen && IsKnown(leaf, intermediates))
-            {
-                return;
+                seen = now;
             }
-
-            seen = now;
+        }
+        catch (OperationCanceledException)
+        {
+            // The caller is gone.
         }
     }
 

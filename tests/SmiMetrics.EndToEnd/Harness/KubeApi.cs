@@ -14,6 +14,9 @@ internal sealed record HttpAnswer(HttpStatusCode Code, string? ContentType, stri
 
     /// <summary>As it was sent, with its parameters.</summary>
     public string? FullContentType { get; init; }
+
+    /// <summary>The values of its header <c>Audit-Id</c>, where they were kept.</summary>
+    public IReadOnlyList<string> AuditIds { get; init; } = [];
 }
 
 /// <summary>Speaks HTTP to kube-apiserver, or to any other server of the test with a certificate of an authority of the test.</summary>
@@ -95,6 +98,7 @@ internal sealed class KubeApi : IDisposable
             response.StatusCode, response.Content.Headers.ContentType?.MediaType, await response.Content.ReadAsStringAsync(cancellationToken))
         {
             FullContentType = contentType,
+            AuditIds = response.Headers.TryGetValues("Audit-Id", out IEnumerable<string>? ids) ? [.. ids] : [],
         };
     }
 

@@ -111,17 +111,21 @@ internal static partial class Server
         app.UseMiddleware<RequestDeadline>();
         if (options.Serving is not null)
         {
+            app.UseWhen(By(Listener.Secure), secure => secure.UseRequestAuthentication(refuse: context => StatusErrors.WriteAsync(context, Status.Unauthorized())));
+        }
+
+        // Behind authentication, since some callers are exempt, and before anybody is asked whether they may.
+        app.UseMiddleware<InFlightLimit>();
+        if (options.Serving is not null)
+        {
             // As on every Kubernetes API server, diagnostics too: with rights.
             app.UseWhen(By(Listener.Secure), secure => secure
-                .UseRequestAuthentication(refuse: context => StatusErrors.WriteAsync(context, Status.Unauthorized()))
                 .UseRequestAuthorization(
                     deny: (context, user, request, reason) => StatusErrors.WriteAsync(context, Status.Forbidden(user.Name, request, reason)),
                     fail: context => StatusErrors.WriteAsync(context, Status.Unjudged()))
                 .UseDiagnostics());
         }
 
-        // Behind authentication, since some callers are exempt.
-        app.UseMiddleware<InFlightLimit>();
         app.Run(app.Services.GetRequiredService<TrafficApi>().AnswerAsync);
         return app;
     }

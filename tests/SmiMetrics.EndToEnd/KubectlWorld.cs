@@ -92,7 +92,7 @@ public sealed class KubectlWorld(World world) : IAsyncLifetime
     {
         if (_routed != server)
         {
-            await _installation.RouteToAsync(server, cancellationToken);
+            await _installation.RouteToAsync(server.SecurePort, authority: null, cancellationToken);
             _routed = server;
         }
 

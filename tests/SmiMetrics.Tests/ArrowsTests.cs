@@ -20,7 +20,7 @@ public sealed partial class ArrowsTests
         ["Api"] = ["Traffic", "Kubernetes"],
         ["Diagnostics"] = ["Traffic", "Meshes", "Exposition"],
         // How requests are let in, and how serving ends: answers as the API does, asks who somebody is, and counts.
-        ["Hosting"] = ["Api", "Auth", "Diagnostics"],
+        ["Hosting"] = ["Api", "Auth", "Diagnostics", "Kubernetes"],
         ["Demo"] = ["Kubernetes", "Meshes", "Exposition"],
     };
 

@@ -40,7 +40,7 @@ internal sealed record OpenApiParameter(string Name, string Type, string Descrip
         new("fieldSelector", "string", "Restricts the list by metadata.name or metadata.namespace, with =, == or !=; several terms are separated by commas."),
         new("limit", "integer", "The most items in an answer. If there are more, metadata.continue asks for the next page."),
         new("continue", "string", "The metadata.continue of the page before. All else must be asked as for that page."),
-        new("timeoutSeconds", "integer", "Accepted as for every list of Kubernetes, without effect: an answer here takes seconds or fails."),
+        new("timeoutSeconds", "integer", "After how many seconds to answer 504 instead, where that is sooner than the server would."),
     ];
 
     public bool InPath { get; private init; }

@@ -191,6 +191,7 @@ internal static class OpenApiSchemas
             ["name"] = "The name of the object.",
             ["group"] = "The group of its resource.",
             ["kind"] = "The name of its resource, in the plural.",
+            ["retryAfterSeconds"] = "After how many seconds the request may succeed; absent where a repetition promises nothing.",
         },
     ];
 

@@ -76,6 +76,8 @@ internal static partial class Server
     public static WebApplication Build(ServeOptions options, Doors doors, TimeProvider clock)
     {
         WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
+        // Nothing is configured but by our own flags. Kestrel would open ports of its own that a variable or a file in the folder names.
+        builder.Configuration.Sources.Clear();
         AddLogging(builder.Logging, options);
         builder.Services.AddSingleton(clock);
         AddHosting(builder.Services, options.Hosting);
@@ -100,6 +102,7 @@ internal static partial class Server
         builder.WebHost.UseKestrelHttpsConfiguration();
         builder.WebHost.ConfigureKestrel(kestrel => Listen(kestrel, options));
         WebApplication app = builder.Build();
+        app.Use(RefuseOtherListenersAsync);
         app.UseAuditId();
         app.MapWhen(By(Listener.Admin), admin => admin.UseDiagnostics().Run(NotFoundAsync));
         // Outside the funnel, or every error would be counted as one of ours.
@@ -317,6 +320,8 @@ internal static partial class Server
             ServingCertificate certificate = kestrel.ApplicationServices.GetRequiredService<ServingCertificate>();
             Listen(kestrel, serving.BindAddress, serving.SecurePort, listen =>
             {
+                // From the wire inwards. To linger is to read what still comes, whatever it is, so it is outside of TLS; whose certificate it is
+                // can be asked only within.
                 Mark(listen, Listener.Secure);
                 listen.UseLingeringClose(
                     kestrel.ApplicationServices.GetRequiredService<TimeProvider>(),
@@ -365,19 +370,33 @@ internal static partial class Server
         context.Features.Get<Microsoft.AspNetCore.Connections.Features.IConnectionItemsFeature>()?.Items.TryGetValue(typeof(Listener), out object? value) == true
         && Equals(value, listener);
 
+    /// <summary>What is asked of whom depends on where a request came in. What came in elsewhere has been asked nothing.</summary>
+    private static Task RefuseOtherListenersAsync(HttpContext context, RequestDelegate next)
+    {
+        if (Enum.GetValues<Listener>().Any(listener => By(listener)(context)))
+        {
+            return next(context);
+        }
+
+        context.Abort();
+        return Task.CompletedTask;
+    }
+
     /// <summary>Takes the request apart, once for all who judge, answer and count it; for counting, in a bounded number of words.</summary>
     private static Task DescribeRequestAsync(HttpContext context, RequestDelegate next)
     {
         RequestInfo info = RequestInfo.Of(context.Request.Method, context.Request.Path.Value!, context.Request.QueryString.Value);
         context.Features.Set(info);
+        context.Request.Query = OrdinalQuery.Of(context.Request.QueryString.Value);
         if (ResourcePath.Of(info) is { } path)
         {
+            context.Features.Set(path);
             context.Features.Set(new RequestAttributes(
                 info.Verb,
                 TrafficApi.Group,
                 path.Version,
                 path.Resource.Name,
-                path.Edges ? "edges" : "",
+                path.Edges ? Wire.Edges : "",
                 path.Name is not null ? "resource" : path.Namespace is not null ? "namespace" : "cluster"));
         }
 
@@ -427,12 +446,4 @@ internal static partial class Server
         [LoggerMessage(LogLevel.Information, "plain HTTP, for this machine only. Try: curl http://127.0.0.1:{Port}/apis/{Group}/{Version}/namespaces")]
         public static partial void Insecure(ILogger logger, int port, string group, string version);
     }
-}
-
-/// <summary>Brings the cluster's word on whom to believe to those who judge by it.</summary>
-internal sealed class AuthenticationTrustWatch(
-    KubernetesApi api, AuthenticationTrust trust, TimeProvider clock, ILogger<AuthenticationTrustWatch> logger, KubernetesMetrics metrics) : BackgroundService
-{
-    protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
-        new ConfigMapWatcher(api, "kube-system", "extension-apiserver-authentication", trust.Apply, clock, logger, metrics).RunAsync(stoppingToken);
 }

@@ -74,7 +74,9 @@ public class ListBenchmarks
         context.Request.Path = Path;
         context.Request.QueryString = new QueryString(query);
         context.Request.Headers.Accept = accept;
-        context.Features.Set(RequestInfo.Of("GET", Path, query));
+        RequestInfo info = RequestInfo.Of("GET", Path, query);
+        context.Features.Set(info);
+        context.Features.Set(ResourcePath.Of(info));
         using MemoryStream body = new();
         context.Response.Body = body;
         await _api.AnswerAsync(context);

@@ -17,7 +17,7 @@ public sealed class CommandLineTests(World world) : WorldTest(world)
         "--tls-cert-file", "--tls-private-key-file", "--cert-dir", "--tls-min-version", "--requestheader-client-ca-file",
         "--client-ca-file", "--authentication-token-webhook-cache-ttl", "--authorization-mode", "--authorization-webhook-cache-authorized-ttl",
         "--authorization-webhook-cache-unauthorized-ttl", "--authorization-always-allow-paths",
-        "--insecure-port", "--admin-port", "--log-level", "--log-format", "--config",
+        "--insecure-port", "--admin-port", "--max-requests-in-flight", "--request-timeout", "--shutdown-delay-duration", "--goaway-chance", "--log-level", "--log-format", "--config",
     ];
 
     [Theory]
@@ -51,6 +51,22 @@ public sealed class CommandLineTests(World world) : WorldTest(world)
             "serve", "--kubernetes=none", "--prometheus-url=http://127.0.0.1:9", $"--insecure-port={port}", "--admin-port=0", "--log-level=error");
         Assert.Equal(1, status);
         Assert.Equal($"smi-metrics: --insecure-port {port}: another program listens on this port already\n", error);
+    }
+
+    /// <summary>Kestrel's own configuration opened a port behind which nobody was asked who they are.</summary>
+    [Fact]
+    public async Task No_variable_of_the_environment_opens_another_port()
+    {
+        (int insecure, int admin, int stray) = (Workspace.FreePort(), Workspace.FreePort(), Workspace.FreePort());
+        await using ChildProcess server = ChildProcess.Start(
+            "smi-metrics-stray",
+            World.Server,
+            ["serve", "--kubernetes=none", "--prometheus-url=http://127.0.0.1:9", $"--insecure-port={insecure}", $"--admin-port={admin}"],
+            ("Kestrel__Endpoints__Stray__Url", $"http://127.0.0.1:{stray}"),
+            ("ASPNETCORE_URLS", $"http://127.0.0.1:{stray}"));
+        using HttpClient client = new();
+        await Eventually.SucceedsAsync("the server is live", TimeSpan.FromSeconds(30), token => client.GetStringAsync(new Uri($"http://127.0.0.1:{admin}/livez"), token), () => server.Tail, Token);
+        await Assert.ThrowsAsync<HttpRequestException>(() => client.GetAsync(new Uri($"http://127.0.0.1:{stray}/apis"), Token));
     }
 
     private async Task<(int Status, string Output, string Error)> RunAsync(params string[] arguments)

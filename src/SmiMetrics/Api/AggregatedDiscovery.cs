@@ -55,7 +55,7 @@ internal sealed record ResourceDiscovery(
         Discovery.UnlessEmpty(resource.ShortNames),
         Discovery.UnlessEmpty(resource.Categories),
         resource.HasEdges
-            ? [new SubresourceDiscovery(Discovery.Edges, new ResponseKind(TrafficApi.Group, version, Discovery.ListKind(resource)), ["get"])]
+            ? [new SubresourceDiscovery(Wire.Edges, new ResponseKind(TrafficApi.Group, version, Discovery.ListKind(resource)), ["get"])]
             : null);
 }
 

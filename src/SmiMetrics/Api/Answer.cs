@@ -2,7 +2,6 @@ using System.Buffers;
 using System.IO.Compression;
 using System.Text.Encodings.Web;
 using System.Text.Json;
-using Microsoft.Extensions.Primitives;
 
 namespace SmiMetrics.Api;
 
@@ -14,6 +13,9 @@ internal static class Answer
 
     /// <summary>Smaller bodies are not worth the work.</summary>
     private const int CompressFrom = 128 * 1024;
+
+    /// <summary>No client lists more than a handful of encodings, in this many letters.</summary>
+    private const int MostEncodings = 1024;
 
     /// <summary>kubectl prints each; more would be no help.</summary>
     private const int MostWarnings = 5;
@@ -41,9 +43,14 @@ internal static class Answer
         response.ContentType = mediaType;
         response.Headers.CacheControl = "no-cache, private";
         response.Headers.XContentTypeOptions = "nosniff";
-        await (mediaType == Yaml
-            ? SendAsync(context, YamlText.Of(body.ToArray()))
-            : SendAsync(context, body.Length, stream => body.CopyToAsync(stream, context.RequestAborted)));
+        if (mediaType == Yaml)
+        {
+            byte[] yaml = YamlText.Of(body.ToArray());
+            await SendAsync(context, yaml.Length, stream => stream.WriteAsync(yaml, context.RequestAborted).AsTask());
+            return;
+        }
+
+        await SendAsync(context, body.Length, stream => body.CopyToAsync(stream, context.RequestAborted));
     }
 
     /// <summary>Has kubectl print these beside the answer, as lines <c>Warning: …</c> (apimachinery <c>pkg/util/net/http.go</c>, NewWarningHeader).</summary>
@@ -57,35 +64,74 @@ internal static class Answer
         }
     }
 
+    /// <summary>Compresses a body that is sent more than once.</summary>
+    public static byte[] Pack(byte[] body)
+    {
+        using MemoryStream packed = new();
+        using (GZipStream stream = new(packed, CompressionLevel.Optimal))
+        {
+            stream.Write(body);
+        }
+
+        return packed.ToArray();
+    }
+
     /// <summary>Sends a body whose head is ready, compressed if it is large and the caller takes that.</summary>
-    public static Task SendAsync(HttpContext context, ReadOnlyMemory<byte> body) =>
-        SendAsync(context, body.Length, stream => stream.WriteAsync(body, context.RequestAborted).AsTask());
+    /// <param name="packed">The same, compressed.</param>
+    public static async Task SendAsync(HttpContext context, byte[] body, byte[] packed)
+    {
+        byte[] sent = IsWorthPacking(context, body.Length) ? packed : body;
+        context.Response.ContentLength = sent.Length;
+        await context.Response.Body.WriteAsync(sent, context.RequestAborted);
+    }
 
     private static async Task SendAsync(HttpContext context, long length, Func<Stream, Task> copy)
     {
         HttpResponse response = context.Response;
-        if (length <= CompressFrom || !TakesGzip(context.Request))
+        if (!IsWorthPacking(context, length))
         {
             response.ContentLength = length;
             await copy(response.Body);
             return;
         }
 
-        response.Headers.ContentEncoding = "gzip";
-        response.Headers.Append("Vary", "Accept-Encoding");
         // The first level, as in Go: the network is near, and the next would cost more time than it saves.
         await using GZipStream compressed = new(response.Body, CompressionLevel.Fastest, leaveOpen: true);
-        await copy(compressed);
+        try
+        {
+            await copy(compressed);
+        }
+        catch
+        {
+            // Or what is left in the stream would be sent when it is disposed of, however long the caller takes to read it.
+            context.Abort();
+            throw;
+        }
+    }
+
+    /// <summary>If so, the answer's head says so.</summary>
+    private static bool IsWorthPacking(HttpContext context, long length)
+    {
+        if (length <= CompressFrom || !TakesGzip(context.Request))
+        {
+            return false;
+        }
+
+        context.Response.Headers.ContentEncoding = "gzip";
+        context.Response.Headers.Append("Vary", "Accept-Encoding");
+        return true;
     }
 
     private static bool TakesGzip(HttpRequest request) =>
-        request.GetTypedHeaders().AcceptEncoding.Any(encoding => encoding.Value.Equals("gzip", StringComparison.OrdinalIgnoreCase) && encoding.Quality is not 0);
+        request.Headers.AcceptEncoding.Sum(line => line?.Length ?? 0) <= MostEncodings
+        && request.GetTypedHeaders().AcceptEncoding.Any(encoding => encoding.Value.Equals("gzip", StringComparison.OrdinalIgnoreCase) && encoding.Quality is not 0);
 
     private static bool WantsPretty(HttpRequest request)
     {
-        if (request.Query.TryGetValue("pretty", out StringValues pretty))
+        if (Parameters.First(request.Query, "pretty") is { Length: > 0 } pretty)
         {
-            return Parameters.IsTrue(pretty);
+            // Go's strconv.ParseBool; what that does not know is no.
+            return pretty is "1" or "t" or "T" or "TRUE" or "true" or "True";
         }
 
         string agent = request.Headers.UserAgent.ToString();

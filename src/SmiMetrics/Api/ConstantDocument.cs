@@ -11,8 +11,12 @@ namespace SmiMetrics.Api;
 /// <summary>A JSON document that is the same as long as the process lives, with the tag by which callers know that they have it.</summary>
 internal sealed class ConstantDocument
 {
+    /// <summary>Of letters: a handful of tags of ours.</summary>
+    private const int MostTags = 1024;
+
     private readonly byte[] _text;
     private readonly string _tag;
+    private readonly Lazy<byte[]> _packed;
 
     private ConstantDocument(Action<Utf8JsonWriter> write)
     {
@@ -24,6 +28,7 @@ internal sealed class ConstantDocument
 
         stream.WriteByte((byte)'\n');
         _text = stream.ToArray();
+        _packed = new Lazy<byte[]>(() => Answer.Pack(_text));
         Hash = Convert.ToHexString(SHA512.HashData(_text));
         _tag = $"\"{Hash}\"";
     }
@@ -54,11 +59,12 @@ internal sealed class ConstantDocument
         }
 
         response.ContentType = contentType;
-        await Answer.SendAsync(context, _text);
+        await Answer.SendAsync(context, _text, _packed.Value);
     }
 
     /// <summary>As RFC 9110 §13.1.2 has it, and so Go's <c>http.ServeContent</c>: weak or not, one of several, or any.</summary>
     private bool IsAmong(StringValues header) =>
-        EntityTagHeaderValue.TryParseList([.. header.OfType<string>()], out IList<EntityTagHeaderValue>? tags)
+        header.Sum(line => line?.Length ?? 0) <= MostTags
+        && EntityTagHeaderValue.TryParseList([.. header.OfType<string>()], out IList<EntityTagHeaderValue>? tags)
         && tags.Any(tag => tag.Tag == _tag || tag.Tag == "*");
 }

@@ -7,6 +7,8 @@ namespace SmiMetrics.Api;
 /// </summary>
 internal static class ConstantDocuments
 {
+    private const string Unkept = "no-cache, private";
+
     private static readonly Dictionary<string, Lazy<ConstantDocument>> Aggregated = GroupDiscoveryList.Versions.ToDictionary(
         version => version,
         version => new Lazy<ConstantDocument>(() => ConstantDocument.Of(GroupDiscoveryList.Own(version), ApiJson.Default.GroupDiscoveryList)));
@@ -50,11 +52,11 @@ internal static class ConstantDocuments
     /// <param name="path">The segments after it.</param>
     public static Task AnswerOpenApiAsync(HttpContext context, ReadOnlySpan<string> path)
     {
-        ConstantDocument document = path switch
+        (ConstantDocument document, bool byHash) = path switch
         {
-            ["v2"] => OpenApi2.Value,
-            ["v3"] => OpenApi3Root.Value,
-            ["v3", "apis", TrafficApi.Group, var version] when OpenApi3.TryGetValue(version, out Lazy<ConstantDocument>? found) => found.Value,
+            ["v2"] => (OpenApi2.Value, false),
+            ["v3"] => (OpenApi3Root.Value, false),
+            ["v3", "apis", TrafficApi.Group, var version] when OpenApi3.TryGetValue(version, out Lazy<ConstantDocument>? found) => (found.Value, true),
             _ => throw new StatusException(Status.NoSuchResource()),
         };
         TrafficApi.CheckMethod(context.Request);
@@ -64,7 +66,7 @@ internal static class ConstantDocuments
             throw new StatusException(Status.NotAcceptable());
         }
 
-        return document.AnswerAsync(context, Answer.Json, tagsAreExact: false, MayBeKept(context, document));
+        return document.AnswerAsync(context, Answer.Json, tagsAreExact: false, byHash ? MayBeKept(context, document) : Unkept);
     }
 
     /// <summary>
@@ -76,7 +78,7 @@ internal static class ConstantDocuments
     {
         if (context.Request.Query["hash"] != document.Hash)
         {
-            return "no-cache, private";
+            return Unkept;
         }
 
         DateTimeOffset now = context.RequestServices.GetRequiredService<TimeProvider>().GetUtcNow();

@@ -7,10 +7,9 @@ internal sealed record ApiGroupList(string Kind, string ApiVersion, IReadOnlyLis
 internal sealed record ApiGroup(
     string? Kind, string? ApiVersion, string Name, IReadOnlyList<GroupVersion> Versions, GroupVersion PreferredVersion);
 
-internal sealed record GroupVersion(string Version)
+internal sealed record GroupVersion([property: System.Text.Json.Serialization.JsonPropertyName("groupVersion")] string Name, string Version)
 {
-    [System.Text.Json.Serialization.JsonPropertyName("groupVersion")]
-    public string Name => $"{TrafficApi.Group}/{Version}";
+    public static GroupVersion Of(string version) => new($"{TrafficApi.Group}/{version}", version);
 }
 
 internal sealed record ApiResourceList(string Kind, string ApiVersion, string GroupVersion, IReadOnlyList<ApiResource> Resources);
@@ -29,14 +28,11 @@ internal sealed record ApiResource(
 /// </summary>
 internal static class Discovery
 {
-    private static readonly GroupVersion[] Versions = [.. TrafficApi.Versions.Select(version => new GroupVersion(version))];
+    private static readonly GroupVersion[] Versions = [.. TrafficApi.Versions.Select(version => GroupVersion.Of(version))];
 
     public static ApiGroup Group { get; } = new("APIGroup", "v1", TrafficApi.Group, Versions, Versions[0]);
 
     public static ApiGroupList Groups { get; } = new("APIGroupList", "v1", [Group with { Kind = null, ApiVersion = null }]);
-
-    /// <summary>What each subresource is called; they are there to be got, and give lists.</summary>
-    public const string Edges = "edges";
 
     public static ApiResourceList Resources(string version) =>
         new("APIResourceList", "v1", $"{TrafficApi.Group}/{version}", [.. TrafficResource.All.SelectMany(Describe)]);
@@ -60,7 +56,7 @@ internal static class Discovery
         if (resource.HasEdges)
         {
             // In the scope of its parent, and never without it: kube-apiserver would drop the whole version.
-            yield return new ApiResource($"{resource.Name}/{Edges}", "", resource.Namespaced, ListKind(resource), ["get"]);
+            yield return new ApiResource($"{resource.Name}/{Wire.Edges}", "", resource.Namespaced, ListKind(resource), ["get"]);
         }
     }
 }

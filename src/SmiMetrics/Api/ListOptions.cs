@@ -1,6 +1,4 @@
 using System.Collections.Frozen;
-using System.Globalization;
-using Microsoft.Extensions.Primitives;
 using SmiMetrics.Kubernetes;
 
 namespace SmiMetrics.Api;
@@ -21,16 +19,16 @@ internal sealed record ListOptions(LabelSelector? Labels, FieldSelector? Fields,
     /// <exception cref="StatusException">400: the message names the parameter, or is the one that kube-apiserver gives.</exception>
     public static ListOptions Read(IQueryCollection query, string judgedName)
     {
-        string? labels = Parameters.One(query, "labelSelector");
-        string? fields = Parameters.One(query, "fieldSelector");
-        string? token = Parameters.One(query, "continue");
+        string? labels = Parameters.First(query, "labelSelector");
+        string? fields = Parameters.First(query, "fieldSelector");
+        string? token = Parameters.First(query, "continue");
         try
         {
             return new ListOptions(
                 string.IsNullOrEmpty(labels) ? null : LabelSelector.Parse(labels),
                 string.IsNullOrEmpty(fields) ? null : FieldSelector.Parse(fields),
                 judgedName,
-                ReadLimit(Parameters.One(query, "limit")),
+                ReadLimit(Parameters.First(query, "limit")),
                 string.IsNullOrEmpty(token) ? null : token);
         }
         catch (Exception e) when (e is LabelSelectorException or FieldSelectorException)
@@ -54,9 +52,9 @@ internal sealed record ListOptions(LabelSelector? Labels, FieldSelector? Fields,
             return null;
         }
 
-        if (!long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long limit))
+        if (!GoInteger.TryParse(text, out long limit, out string? problem))
         {
-            throw new StatusException(Status.BadRequest($"limit: strconv.ParseInt: parsing \"{text}\": invalid syntax"));
+            throw new StatusException(Status.BadRequest($"limit: {problem}"));
         }
 
         // None and less than none mean all, in Kubernetes too.
@@ -67,6 +65,11 @@ internal sealed record ListOptions(LabelSelector? Labels, FieldSelector? Fields,
 /// <summary>Reads query parameters.</summary>
 internal static class Parameters
 {
+    /// <summary>One of Kubernetes' own parameters: of several values the first counts, by which the request was judged too.</summary>
+    /// <returns>Null where it is not given.</returns>
+    public static string? First(IQueryCollection query, string name) => query[name] is [{ } value, ..] ? value : null;
+
+    /// <summary>One of ours.</summary>
     /// <returns>Null where it is not given.</returns>
     /// <exception cref="StatusException">400: it is given more than once.</exception>
     public static string? One(IQueryCollection query, string name) => query[name] switch
@@ -75,7 +78,4 @@ internal static class Parameters
         [{ } value] => value,
         _ => throw new StatusException(Status.BadRequest($"{name}: given more than once")),
     };
-
-    /// <summary>As Kubernetes reads a boolean parameter: anything but absent, <c>false</c> and <c>0</c> is true, even nothing.</summary>
-    public static bool IsTrue(StringValues parameter) => parameter.Count > 0 && parameter[0] is not ("false" or "0");
 }

@@ -7,13 +7,20 @@ namespace SmiMetrics.Api;
 
 /// <summary>
 /// Hands out long lists page by page, all pages of one list from one moment: what a first page leaves over is kept until nobody can be
-/// expected to come for it. Few lists get here, because most have fewer objects than the 500 that kubectl asks for at once.
+/// expected to come for it. Few lists get here, because most have fewer objects than the 500 that kubectl asks for at once. It is kept in this process
+/// alone: a page that is asked of another replica, after a restart or a GOAWAY, is gone (410), as one that was asked for too late.
 /// </summary>
-/// <param name="mostItems">How many items are kept in all; the lists longest unasked for go first. One list may have more.</param>
+/// <param name="mostItems">
+/// How many items are kept in all, a list itself counting as much as <see cref="CostOfList"/>; the lists longest unasked for go first. One list may
+/// have more.
+/// </param>
 internal sealed class ListPages(TimeProvider clock, int mostItems)
 {
     /// <summary>About as long as kube-apiserver honours its own tokens.</summary>
     public static readonly TimeSpan Lifetime = TimeSpan.FromMinutes(5);
+
+    /// <summary>So that many lists of few items each do not add up to more than few of many.</summary>
+    public const int CostOfList = 50;
 
     private const int IdBytes = 12;
 
@@ -22,10 +29,12 @@ internal sealed class ListPages(TimeProvider clock, int mostItems)
     /// <summary>The one longest unasked for first.</summary>
     private readonly LinkedList<Kept> _kept = [];
 
+    private readonly Dictionary<string, LinkedListNode<Kept>> _byId = new(StringComparer.Ordinal);
+
     private int _items;
 
-    /// <summary>How many items are kept.</summary>
-    public int Count
+    /// <summary>What is kept, in items.</summary>
+    public int Cost
     {
         get
         {
@@ -46,12 +55,14 @@ internal sealed class ListPages(TimeProvider clock, int mostItems)
             return new Page<T>(items, null, 0);
         }
 
+        // Whatever a caller asked, and at whatever length.
+        string hash = Hash(question);
         string id = Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(IdBytes));
         lock (_lock)
         {
             Expire();
-            _kept.AddLast(new Kept(id, question, items, items.Count, clock.GetUtcNow() + Lifetime));
-            _items += items.Count;
+            _byId[id] = _kept.AddLast(new Kept(id, hash, items, items.Count + CostOfList, clock.GetUtcNow() + Lifetime));
+            _items += items.Count + CostOfList;
             while (_items > mostItems && _kept.Count > 1)
             {
                 RemoveFirst();
@@ -69,24 +80,19 @@ internal sealed class ListPages(TimeProvider clock, int mostItems)
         lock (_lock)
         {
             Expire();
-            LinkedListNode<Kept>? node = _kept.First;
-            while (node is not null && node.Value.Id != id)
-            {
-                node = node.Next;
-            }
-
-            if (node is null)
+            if (!_byId.TryGetValue(id, out LinkedListNode<Kept>? node))
             {
                 throw new StatusException(Status.Expired());
             }
 
-            if (node.Value.Question != question || node.Value.Items is not IReadOnlyList<T> items || start > items.Count)
+            if (node.Value.Question != Hash(question) || node.Value.Items is not IReadOnlyList<T> items || start > items.Count)
             {
                 throw new StatusException(Status.BadRequest("continue key is not valid: it belongs to another list; path and parameters must stay the same"));
             }
 
             _kept.Remove(node);
-            _kept.AddLast(node.Value with { Until = clock.GetUtcNow() + Lifetime });
+            node.Value = node.Value with { Until = clock.GetUtcNow() + Lifetime };
+            _kept.AddLast(node);
             return PageOf(id, items, start, limit ?? items.Count);
         }
     }
@@ -113,6 +119,8 @@ internal sealed class ListPages(TimeProvider clock, int mostItems)
         throw new StatusException(Status.BadRequest("continue key is not valid: it is not from this server"));
     }
 
+    private static string Hash(string question) => Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(question)));
+
     private void Expire()
     {
         DateTimeOffset now = clock.GetUtcNow();
@@ -124,11 +132,12 @@ internal sealed class ListPages(TimeProvider clock, int mostItems)
 
     private void RemoveFirst()
     {
-        _items -= _kept.First!.Value.Size;
+        _items -= _kept.First!.Value.Cost;
+        _byId.Remove(_kept.First.Value.Id);
         _kept.RemoveFirst();
     }
 
-    private sealed record Kept(string Id, string Question, object Items, int Size, DateTimeOffset Until);
+    private sealed record Kept(string Id, string Question, object Items, int Cost, DateTimeOffset Until);
 }
 
 /// <param name="Continue">The token for the next page; null on the last.</param>

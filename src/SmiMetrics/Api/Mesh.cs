@@ -22,10 +22,10 @@ internal sealed record Mesh(string Kind, string ApiVersion, ObjectMeta Metadata,
                 status.Presence.ToString(),
                 Duration(status.ScrapeInterval),
                 Duration(status.ShortestWindow),
-                status.NewestSample?.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture),
+                status.NewestSample is { } newest ? Wire.Time(newest) : null,
                 status.Proxies,
                 [.. status.Sides.Select(side => new MeshSeries(
-                    side.Side.ToString().ToLowerInvariant(), side.Requests, side.Found, side.Latency, side.Latency is null ? null : side.LatencyFound, side.Labels, side.MissingLabels))],
+                    Wire.Word(side.Side), side.Requests, side.Found, side.Latency, side.Latency is null ? null : side.LatencyFound, side.Labels, side.MissingLabels))],
                 [.. status.Problems.Select(problem => new MeshTrouble(problem.Problem, problem.Remedy))],
                 status.Notes));
     }

@@ -24,14 +24,17 @@ internal sealed record AcceptClause(string Type, string SubType, string? As, str
 /// <summary>What a caller takes, in the order in which it would rather have it (apiserver <c>pkg/endpoints/handlers/negotiation/negotiate.go</c>).</summary>
 internal static class Negotiation
 {
+    /// <summary>No client's is a tenth of this. A stranger's may be a megabyte of commas, and each would be work.</summary>
+    private const int MostRead = 8 * 1024;
+
     /// <summary>
     /// The clauses of the Accept header by quality, then by how much they say, then in the caller's order; those of quality zero and those
-    /// that are none are left out. Without a header anything will do. Of the parameters only <c>as</c>, <c>g</c> and <c>v</c> count.
+    /// that are none are left out. Without a header, or with one of absurd length, anything will do. Of the parameters only <c>as</c>, <c>g</c> and <c>v</c> count.
     /// </summary>
     public static IReadOnlyList<AcceptClause> Clauses(HttpRequest request)
     {
         string[] lines = [.. request.Headers.Accept.OfType<string>().Where(line => line.Length > 0)];
-        if (lines.Length == 0)
+        if (lines.Length == 0 || lines.Sum(line => line.Length) > MostRead)
         {
             return [AcceptClause.Anything];
         }

@@ -139,7 +139,7 @@ internal sealed record OpenApiOperation(
         if (resource.HasEdges)
         {
             yield return new(
-                $"{path}/{{name}}/{Discovery.Edges}",
+                $"{path}/{{name}}/{Wire.Edges}",
                 $"read{id}{scope}{resource.Kind}Edges",
                 "get",
                 Discovery.ListKind(resource),

@@ -1,5 +1,3 @@
-using Microsoft.Extensions.Primitives;
-
 namespace SmiMetrics.Api;
 
 /// <summary>In which shape a caller wants objects (apiserver <c>pkg/endpoints/handlers/response.go</c>).</summary>
@@ -62,12 +60,12 @@ internal sealed record Representation(ObjectForm Form, string MetaVersion, RowOb
         throw new StatusException(Status.NotAcceptable());
     }
 
-    private static RowObject ReadRowObject(HttpRequest request) => request.Query["includeObject"] switch
+    private static RowObject ReadRowObject(HttpRequest request) => Parameters.First(request.Query, "includeObject") switch
     {
-        { Count: 0 } or [""] or ["Metadata"] => RowObject.Metadata,
-        ["Object"] => RowObject.Object,
-        ["None"] => RowObject.None,
-        StringValues other => throw new StatusException(Status.BadRequest(
+        null or "" or "Metadata" => RowObject.Metadata,
+        "Object" => RowObject.Object,
+        "None" => RowObject.None,
+        var other => throw new StatusException(Status.BadRequest(
             $"Unable to convert to Table as requested: includeObject: Invalid value: \"{other}\": must be 'Metadata', 'Object', 'None', or empty")),
     };
 }

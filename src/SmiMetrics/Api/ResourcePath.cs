@@ -10,8 +10,6 @@ namespace SmiMetrics.Api;
 /// <param name="Name">Null for a list.</param>
 internal sealed record ResourcePath(string Version, TrafficResource Resource, string? Namespace, string? Name, bool Edges)
 {
-    private const string EdgesSegment = "edges";
-
     /// <returns>Null where this API has no such resource.</returns>
     public static ResourcePath? Of(RequestInfo info)
     {
@@ -27,7 +25,7 @@ internal sealed record ResourcePath(string Version, TrafficResource Resource, st
         {
             // What a namespace is asked for by its own name lies in no other. To be judged, its edges are a resource of the namespace.
             ["namespaces", var name] when name == @namespace => new(info.Version, TrafficResource.Namespaces, null, name, Edges: false),
-            [EdgesSegment] when @namespace is not null => new(info.Version, TrafficResource.Namespaces, null, @namespace, Edges: true),
+            [Wire.Edges] when @namespace is not null => new(info.Version, TrafficResource.Namespaces, null, @namespace, Edges: true),
             [var found, .. var rest] when TrafficResource.Find(found) is { } resource
                 && (@namespace is not null ? resource.Namespaced : rest.IsEmpty || !resource.Namespaced) => Named(info.Version, resource, @namespace, rest),
             _ => null,
@@ -38,12 +36,12 @@ internal sealed record ResourcePath(string Version, TrafficResource Resource, st
     {
         [] => new(version, resource, @namespace, null, Edges: false),
         [var name] when resource.HasNames => new(version, resource, @namespace, name, Edges: false),
-        [var name, EdgesSegment] when resource.HasEdges => new(version, resource, @namespace, name, Edges: true),
+        [var name, Wire.Edges] when resource.HasEdges => new(version, resource, @namespace, name, Edges: true),
         _ => null,
     };
 
     /// <summary>The URL path that leads here.</summary>
     public string SelfLink =>
         $"/apis/{TrafficApi.Group}/{Version}{(Namespace is null ? "" : "/namespaces/" + Namespace)}/{Resource.Name}"
-        + $"{(Name is null ? "" : "/" + Name)}{(Edges ? "/" + EdgesSegment : "")}";
+        + $"{(Name is null ? "" : "/" + Name)}{(Edges ? "/" + Wire.Edges : "")}";
 }

@@ -103,7 +103,7 @@ internal sealed record Status
         Message = message,
     };
 
-    /// <summary>The pages of a list are gone. Clients ask for the whole list then.</summary>
+    /// <summary>The pages of a list are gone. client-go's pager asks for the whole list then; kubectl get tells its user.</summary>
     public static Status Expired() => new()
     {
         Code = 410,

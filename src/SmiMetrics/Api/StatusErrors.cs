@@ -1,4 +1,5 @@
 using System.Globalization;
+using Microsoft.Net.Http.Headers;
 using SmiMetrics.Traffic;
 
 namespace SmiMetrics.Api;
@@ -6,6 +7,9 @@ namespace SmiMetrics.Api;
 /// <summary>The one funnel through which every error leaves, as a Status. Nothing of the source's addresses or queries passes.</summary>
 internal sealed partial class StatusErrors(RequestDelegate next, ILogger<StatusErrors> logger)
 {
+    private static readonly string[] OfAnswers =
+        [HeaderNames.ContentEncoding, HeaderNames.ContentLength, HeaderNames.ETag, HeaderNames.Expires, HeaderNames.Vary, HeaderNames.Warning];
+
     public async Task InvokeAsync(HttpContext context)
     {
         try
@@ -37,6 +41,12 @@ internal sealed partial class StatusErrors(RequestDelegate next, ILogger<StatusE
 
     public static Task WriteAsync(HttpContext context, Status status)
     {
+        // What was said of the answer that there would have been is not true of this one.
+        foreach (string name in OfAnswers)
+        {
+            context.Response.Headers.Remove(name);
+        }
+
         if (status.Details?.RetryAfterSeconds is { } seconds)
         {
             context.Response.Headers.RetryAfter = seconds.ToString(CultureInfo.InvariantCulture);

@@ -21,7 +21,7 @@ internal sealed class TrafficApi(TrafficAggregator traffic, MeshMonitor meshes, 
 {
     public const string Group = "metrics.smi-spec.io";
 
-    private static readonly string[] QuestionParameters = ["labelSelector", "fieldSelector", "window", "t", "direction", "side"];
+    private static readonly string[] OfPageOrForm = ["limit", "continue", "includeObject", "pretty", "timeout", "timeoutSeconds", "resourceVersion", "resourceVersionMatch"];
 
     /// <summary>All versions, the preferred one first. They differ in name only.</summary>
     public static IReadOnlyList<string> Versions { get; } = ["v1alpha2", "v1alpha1"];
@@ -34,7 +34,7 @@ internal sealed class TrafficApi(TrafficAggregator traffic, MeshMonitor meshes, 
         RequestInfo info = context.Features.GetRequiredFeature<RequestInfo>();
         if (info.IsResourceRequest)
         {
-            return AnswerTrafficAsync(context, info, ResourcePath.Of(info) ?? throw new StatusException(Status.NoSuchResource()));
+            return AnswerTrafficAsync(context, info, context.Features.Get<ResourcePath>() ?? throw new StatusException(Status.NoSuchResource()));
         }
 
         return info.Path.Trim('/').Split('/') switch
@@ -98,7 +98,7 @@ internal sealed class TrafficApi(TrafficAggregator traffic, MeshMonitor meshes, 
         if (path.Name is { } name)
         {
             MeshStatus status = statuses.FirstOrDefault(status => status.Mesh.Name == name) ?? throw NotFound(path);
-            await WriteAsync(context, forms, Mesh.Of(status, path.Version));
+            await WriteAsync(context, Representation.Of(context.Request, isList: false), forms, Mesh.Of(status, path.Version));
             return;
         }
 
@@ -123,9 +123,10 @@ internal sealed class TrafficApi(TrafficAggregator traffic, MeshMonitor meshes, 
 
     private async Task AnswerObjectAsync(HttpContext context, ResourcePath path, ObjectRef of, TimeSpan? window)
     {
+        Representation representation = Representation.Of(context.Request, isList: false);
         IReadOnlyList<TrafficItem> found = await traffic.GetResourcesAsync(ObjectScope.Of(of), window, context.RequestAborted);
         TrafficForms forms = new(path, latencyUnit, cluster.Snapshot);
-        await WriteAsync(context, forms.Forms(TrafficForms.Reference(of)), forms.Of(found.Count > 0 ? found[0] : throw NotFound(path)));
+        await WriteAsync(context, representation, forms.Forms(TrafficForms.Reference(of)), forms.Of(found.Count > 0 ? found[0] : throw NotFound(path)));
     }
 
     private Task AnswerListAsync(HttpContext context, ResourcePath path, TimeSpan? window)
@@ -145,14 +146,34 @@ internal sealed class TrafficApi(TrafficAggregator traffic, MeshMonitor meshes, 
             await traffic.GetEdgesAsync(of, window, direction, side, context.RequestAborted) ?? throw NotFound(path));
     }
 
-    private static ObjectRef Resolve(ResourcePath path) => path.Resource.Resolve(path.Namespace, path.Name!) ?? throw NotFound(path);
+    /// <summary>
+    /// The object in the path. A workload may go without its kind where only one has the name: people leave it out, and so does kubectl, which takes the
+    /// name of whatever it listed for one of trafficmetrics, as all objects have that kind (<c>describe</c> without a name).
+    /// </summary>
+    private ObjectRef Resolve(ResourcePath path)
+    {
+        if (path.Resource.Resolve(path.Namespace, path.Name!) is { } named)
+        {
+            return named;
+        }
+
+        ObjectRef[] found = [.. path.Resource.Kinds.Select(kind => new ObjectRef(kind, path.Namespace ?? "", path.Name!)).Where(cluster.Snapshot.Contains)];
+        return found switch
+        {
+            // Until the cluster has been read nothing can be found, and whoever asks for anything is told just that.
+            [] => cluster.Synced ? throw NotFound(path) : new ObjectRef(path.Resource.Kinds[0], path.Namespace ?? "", path.Name!),
+            [var only] => only,
+            _ => throw new StatusException(Status.BadRequest(
+                $"there are several workloads \"{path.Name}\": ask for one of {string.Join(", ", found.Select(path.Resource.NameOf))}")),
+        };
+    }
 
     private static StatusException NotFound(ResourcePath path) => new(Status.NotFound(path.Resource.Name, path.Name!));
 
-    private static Task WriteAsync<T>(HttpContext context, Forms<T> forms, T item)
+    private static Task WriteAsync<T>(HttpContext context, Representation representation, Forms<T> forms, T item)
     {
         Answer.Warn(context.Response, forms.Warnings([item]));
-        return Answer.WriteAsync(context, StatusCodes.Status200OK, forms.Of(item, Representation.Of(context.Request, isList: false)));
+        return Answer.WriteAsync(context, StatusCodes.Status200OK, forms.Of(item, representation));
     }
 
     private Task WriteListAsync(HttpContext context, ResourcePath path, ObjectReference resource, Func<Task<IReadOnlyList<TrafficItem>>> ask)
@@ -181,11 +202,9 @@ internal sealed class TrafficApi(TrafficAggregator traffic, MeshMonitor meshes, 
         await Answer.WriteAsync(context, StatusCodes.Status200OK, forms.Of(new ListMeta(path.SelfLink, page.Continue, remaining), page.Items, representation));
     }
 
-    /// <summary>What was asked, apart from how much of it at once and in which form.</summary>
-    private static string QuestionOf(HttpRequest request, ResourcePath path) =>
-        path.SelfLink + string.Concat(QuestionParameters.Select(name => $"&{name}={request.Query[name]}"));
-
-    private static string Lower<T>(T value) where T : struct, Enum => Enum.GetName(value)!.ToLowerInvariant();
+    /// <summary>What was asked, apart from how much of it at once and in which form: whatever else is added to the parameters one day is part of it.</summary>
+    private static string QuestionOf(HttpRequest request, ResourcePath path) => path.SelfLink + QueryString.Create(
+        request.Query.Where(parameter => !OfPageOrForm.Contains(parameter.Key)).OrderBy(parameter => parameter.Key, StringComparer.Ordinal));
 
     /// <exception cref="StatusException">405: there is nothing here but to be read.</exception>
     public static void CheckMethod(HttpRequest request)
@@ -229,13 +248,13 @@ internal sealed class TrafficApi(TrafficAggregator traffic, MeshMonitor meshes, 
 
         foreach (T value in Enum.GetValues<T>())
         {
-            if (Lower(value) == text)
+            if (Wire.Word(value) == text)
             {
                 return value;
             }
         }
 
-        throw new StatusException(Status.BadRequest($"{name}: \"{text}\" is none of {string.Join(", ", Enum.GetValues<T>().Select(Lower))}"));
+        throw new StatusException(Status.BadRequest($"{name}: \"{text}\" is none of {string.Join(", ", Enum.GetValues<T>().Select(Wire.Word))}"));
     }
 
     private static void Refuse(IQueryCollection query, string name, string because)

@@ -32,7 +32,7 @@ internal sealed class TrafficForms(ResourcePath path, LatencyUnit unit, ClusterS
         new("Failures", "How many requests failed in the window.", traffic => Cell.Count(traffic.Item.Failure)) { Wide = true },
         new("Window", "The time that the numbers are of.", traffic => GoDuration.Format(traffic.Item.Window)) { Wide = true },
         new("Mesh", "Which mesh measured.", traffic => traffic.Item.Mesh ?? Cell.None) { Wide = true },
-        new("State", "How far the numbers can be trusted: ok, idle, stale or partial. Why is in the object's annotations.", traffic => Lower(traffic.Item.State)) { Wide = true },
+        new("State", "How far the numbers can be trusted: ok, idle, stale or partial. Why is in the object's annotations.", traffic => Wire.Word(traffic.Item.State)) { Wide = true },
     ];
 
     private static readonly IReadOnlyList<Column<TrafficObject>> OfResources = [Name, .. Golden];
@@ -51,7 +51,7 @@ internal sealed class TrafficForms(ResourcePath path, LatencyUnit unit, ClusterS
     [
         new("From", "Who sent the requests; with the namespace where that is another one.", traffic => End(traffic, sender: true)),
         new("To", "Who received them.", traffic => End(traffic, sender: false)),
-        new("Side", "Whose proxy measured: the sender's (client) or the receiver's (server).", traffic => Lower(traffic.Item.Side)),
+        new("Side", "Whose proxy measured: the sender's (client) or the receiver's (server).", traffic => Wire.Word(traffic.Item.Side)),
         .. Golden,
         Name with { Wide = true },
     ];
@@ -72,8 +72,8 @@ internal sealed class TrafficForms(ResourcePath path, LatencyUnit unit, ClusterS
         string? @namespace = resource.Kind.Namespaced ? resource.Namespace : null;
         Dictionary<string, string> annotations = new()
         {
-            [$"{Group}/state"] = Lower(item.State),
-            [$"{Group}/side"] = Lower(item.Side),
+            [$"{Group}/state"] = Wire.Word(item.State),
+            [$"{Group}/side"] = Wire.Word(item.Side),
         };
         if (item.Mesh is not null)
         {
@@ -88,10 +88,10 @@ internal sealed class TrafficForms(ResourcePath path, LatencyUnit unit, ClusterS
         // No edge of a graph has a path of its own, but each has a name that no other in the list has.
         bool ofGraph = path.Resource == TrafficResource.Graph;
         ResourcePath own = path with { Namespace = @namespace, Name = ofGraph ? null : path.Resource.NameOf(resource) };
-        string name = own.Name ?? $"{TrafficResource.Workloads.NameOf(resource)}.{Lower(item.Edge!.Direction)}.{item.Edge.Peer.Namespace}.{TrafficResource.Workloads.NameOf(item.Edge.Peer)}";
+        string name = own.Name ?? $"{TrafficResource.Workloads.NameOf(resource)}.{Wire.Word(item.Edge!.Direction)}.{item.Edge.Peer.Namespace}.{TrafficResource.Workloads.NameOf(item.Edge.Peer)}";
         IReadOnlyDictionary<string, string>? labels = snapshot.Find(resource)?.Labels;
         return new TrafficObject(
-            item, new ObjectMeta(name, @namespace, own.SelfLink, Timestamp(item), labels is { Count: > 0 } ? labels : null, annotations));
+            item, new ObjectMeta(name, @namespace, own.SelfLink, Wire.Time(item.Timestamp), labels is { Count: > 0 } ? labels : null, annotations));
     }
 
     /// <summary>Names what is, or what a list is restricted to.</summary>
@@ -111,9 +111,9 @@ internal sealed class TrafficForms(ResourcePath path, LatencyUnit unit, ClusterS
             traffic.Metadata.CreationTimestamp!,
             GoDuration.Format(item.Window),
             Reference(item.Resource),
-            item.Edge is { } edge ? new Edge(Lower(edge.Direction), Lower(item.Side), Reference(edge.Peer))
+            item.Edge is { } edge ? new Edge(Wire.Word(edge.Direction), Wire.Word(item.Side), Reference(edge.Peer))
                 // As the SMI specification has it: what the apex received, from whomever.
-                : item.Backend is not null ? new Edge(Lower(Direction.From), Lower(item.Side), ObjectReference.Anybody)
+                : item.Backend is not null ? new Edge(Wire.Word(Direction.From), Wire.Word(item.Side), ObjectReference.Anybody)
                 : null,
             item.Backend is { } backend ? new Backend(backend.Apex, backend.Name, backend.Weight) : null,
             [
@@ -135,9 +135,4 @@ internal sealed class TrafficForms(ResourcePath path, LatencyUnit unit, ClusterS
         string name = $"{end.Kind.Kind.ToLowerInvariant()}/{end.Name}";
         return end.Namespace.Length == 0 || end.Namespace == (traffic.Metadata.Namespace ?? "") ? name : $"{end.Namespace}/{name}";
     }
-
-    private static string Timestamp(TrafficItem item) =>
-        item.Timestamp.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture);
-
-    private static string Lower<T>(T value) where T : struct, Enum => Enum.GetName(value)!.ToLowerInvariant();
 }

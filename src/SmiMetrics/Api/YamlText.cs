@@ -6,7 +6,7 @@ using YamlDotNet.Core.Events;
 
 namespace SmiMetrics.Api;
 
-/// <summary>A JSON document as YAML, for those who ask for nothing else.</summary>
+/// <summary>A JSON document as YAML, in its order, for those who ask for nothing else. Go's servers sort the keys; nobody who reads YAML can tell.</summary>
 internal static class YamlText
 {
     /// <summary>What begins with a letter and is none of YAML's words is text without quotes, too.</summary>

@@ -28,7 +28,7 @@ internal sealed record ClientAuthorities(long Generation, IReadOnlyList<X509Cert
 
 /// <summary>
 /// Holds what certificates are believed by at the moment: of front proxies and of users, each from the ConfigMap
-/// <c>kube-system/extension-apiserver-authentication</c> or from the flags with their file looked at once a minute. A bad or empty update leaves
+/// <c>kube-system/extension-apiserver-authentication</c> or from the flags with their file looked at every few seconds. A bad or empty update leaves
 /// the last good one in force.
 /// </summary>
 /// <remarks>Keys and formats as apiserver <c>pkg/server/options/authentication_dynamic_request_header.go</c> reads them.</remarks>

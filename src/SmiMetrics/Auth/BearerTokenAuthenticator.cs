@@ -13,6 +13,9 @@ internal sealed class BearerTokenAuthenticator
     /// <summary>More tokens than that are not in use at a time; what is thrown away is asked for again.</summary>
     public const int MaxKept = 8192;
 
+    /// <summary>A service account's has about a thousand letters. What a stranger sends goes on to kube-apiserver, so it is not sent at any length.</summary>
+    private const int LongestToken = 16 * 1024;
+
     // So that what is kept in memory, and may end in a dump of it, is no token, nor can be compared with any.
     private readonly byte[] _key = RandomNumberGenerator.GetBytes(32);
     private readonly ReviewClient<TokenReview> _client;
@@ -30,6 +33,11 @@ internal sealed class BearerTokenAuthenticator
         if (TokenOf(context.Request.Headers.Authorization.FirstOrDefault()) is not { } token)
         {
             return new AuthenticationResult.NoOpinion("no bearer token");
+        }
+
+        if (token.Length > LongestToken)
+        {
+            return new AuthenticationResult.Error("the bearer token is too long to be one");
         }
 
         string question = Convert.ToBase64String(HMACSHA256.HashData(_key, Encoding.UTF8.GetBytes(token)));

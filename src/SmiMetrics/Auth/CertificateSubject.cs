@@ -31,10 +31,10 @@ internal sealed record CertificateSubject(string CommonName, IReadOnlyList<strin
                     AsnReader attribute = attributes.ReadSequence();
                     switch (attribute.ReadObjectIdentifier())
                     {
-                        case CommonNameOid:
+                        case CommonNameOid when IsText(attribute):
                             commonName = ReadText(attribute);
                             break;
-                        case OrganizationOid:
+                        case OrganizationOid when IsText(attribute):
                             organizations.Add(ReadText(attribute));
                             break;
                     }
@@ -48,6 +48,11 @@ internal sealed record CertificateSubject(string CommonName, IReadOnlyList<strin
 
         return new CertificateSubject(commonName, organizations);
     }
+
+    /// <summary>A stranger may put anything there; as Go does, what is no text is passed over.</summary>
+    private static bool IsText(AsnReader attribute) => attribute.PeekTag() is { TagClass: TagClass.Universal } tag && (UniversalTagNumber)tag.TagValue is
+        UniversalTagNumber.UTF8String or UniversalTagNumber.PrintableString or UniversalTagNumber.IA5String or UniversalTagNumber.T61String
+        or UniversalTagNumber.BMPString or UniversalTagNumber.NumericString or UniversalTagNumber.VisibleString;
 
     private static string ReadText(AsnReader attribute) => attribute.ReadCharacterString((UniversalTagNumber)attribute.PeekTag().TagValue);
 }

@@ -29,6 +29,9 @@ internal sealed class ReviewClient<TReview>
     /// <summary>Requests to kube-apiserver at a time; Go's clients send 200 a second. A stranger with many tokens shall not flood it through us.</summary>
     private const int MaxConcurrency = 100;
 
+    /// <summary>How many more may wait for their turn: more would not be answered in time, and each costs memory.</summary>
+    private const int MaxWaiting = 1_000;
+
     private const int MaxErrorLength = 300;
 
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(10);
@@ -41,6 +44,7 @@ internal sealed class ReviewClient<TReview>
     private readonly TimeProvider _time;
     private readonly SemaphoreSlim _slots = new(MaxConcurrency);
     private readonly ResiliencePipeline _pipeline;
+    private int _underWay;
 
     /// <param name="measure">Told of each attempt: its HTTP status, or null without an answer, and how long it took.</param>
     public ReviewClient(KubernetesApi api, string path, JsonTypeInfo<TReview> type, Action<int?, TimeSpan> measure, TimeProvider time)
@@ -65,6 +69,11 @@ internal sealed class ReviewClient<TReview>
         ReviewException? last = null;
         try
         {
+            if (Interlocked.Increment(ref _underWay) > MaxConcurrency + MaxWaiting)
+            {
+                throw new ReviewException("too many reviews are under way", isPassing: false, innerException: null);
+            }
+
             return await _pipeline.ExecuteAsync(
                 async attempt =>
                 {
@@ -83,6 +92,10 @@ internal sealed class ReviewClient<TReview>
         catch (TimeoutRejectedException e)
         {
             throw new ReviewException($"no answer within {Deadline.TotalSeconds:0} s{(last is null ? "" : $"; last: {last.Message}")}", isPassing: true, e);
+        }
+        finally
+        {
+            Interlocked.Decrement(ref _underWay);
         }
     }
 

@@ -36,23 +36,30 @@ internal sealed class UnknownAuthority(AuthenticationOptions options, Authentica
     /// <summary>Done when the certificate is vouched for, or will not be.</summary>
     public async Task WaitAsync(X509Certificate2 leaf, IReadOnlyList<byte[]> intermediates, CancellationToken cancellationToken)
     {
+        // Before it is looked at, or what changes meanwhile would be missed.
+        (FrontProxyConfiguration?, ClientAuthorities?) seen = (trust.FrontProxy, trust.Clients);
         // The flags' files change when somebody changes them.
         if (!options.NeedsConfigMap || IsKnown(leaf, intermediates))
         {
             return;
         }
 
-        if (Interlocked.Increment(ref _waiting) <= MaxWaiting)
+        try
         {
-            await ChangeAsync(leaf, intermediates, cancellationToken);
+            if (Interlocked.Increment(ref _waiting) <= MaxWaiting)
+            {
+                await ChangeAsync(leaf, intermediates, seen, cancellationToken);
+            }
         }
-
-        Interlocked.Decrement(ref _waiting);
+        finally
+        {
+            Interlocked.Decrement(ref _waiting);
+        }
     }
 
-    private async Task ChangeAsync(X509Certificate2 leaf, IReadOnlyList<byte[]> intermediates, CancellationToken cancellationToken)
+    private async Task ChangeAsync(
+        X509Certificate2 leaf, IReadOnlyList<byte[]> intermediates, (FrontProxyConfiguration?, ClientAuthorities?) seen, CancellationToken cancellationToken)
     {
-        (FrontProxyConfiguration?, ClientAuthorities?) seen = (trust.FrontProxy, trust.Clients);
         using PeriodicTimer timer = new(Period, clock);
         long begun = clock.GetTimestamp();
         try

@@ -1,7 +1,8 @@
 namespace SmiMetrics.Hosting;
 
 /// <summary>
-/// Every answer has a header <c>Audit-Id</c>: the caller's own, which is kube-apiserver's and stands in its audit log, or a new one. Log lines
+/// Every answer has a header <c>Audit-Id</c>: the caller's own, or a new one. Newer kube-apiservers send theirs, which stands in their audit log; 1.20
+/// passes on what its client sent. Log lines
 /// about a request name it (as <see cref="HttpContext.TraceIdentifier"/>), so that both logs can be laid side by side.
 /// </summary>
 /// <remarks>

@@ -7,7 +7,8 @@ using SmiMetrics.Kubernetes;
 namespace SmiMetrics.Hosting;
 
 /// <summary>
-/// Refuses requests for traffic beyond <see cref="HostingOptions.MaxRequestsInFlight"/> with 429, before anything is spent on them. A loaded
+/// Refuses requests for traffic beyond <see cref="HostingOptions.MaxRequestsInFlight"/> with 429, before anybody is asked whether they may, and before any
+/// query. Who they are has been found out by then; what that may cost is bounded elsewhere (<see cref="Auth.ReviewClient{TReview}"/>). A loaded
 /// server shall not look like a broken one: administrators and kube-apiserver itself (<c>system:masters</c>, as its probes say they are) are never
 /// refused, nor is who asks what there is or how the server does, which is answered from memory.
 /// </summary>
@@ -17,13 +18,19 @@ internal sealed class InFlightLimit(RequestDelegate next, HostingOptions options
     /// <summary>Promises that a retry is worth it; kubectl and client-go then make it by themselves.</summary>
     private const int RetryAfterSeconds = 1;
 
+    /// <summary>One in so many is for those who say not who they are, together: they shall not keep others from being served.</summary>
+    private const int AnonymousPart = 10;
+
     // Zero is no limit.
     private readonly SemaphoreSlim? _slots = options.MaxRequestsInFlight == 0 ? null : new(options.MaxRequestsInFlight);
+    private readonly SemaphoreSlim? _anonymousSlots = options.MaxRequestsInFlight == 0 ? null : new(Math.Max(1, options.MaxRequestsInFlight / AnonymousPart));
 
     public async Task InvokeAsync(HttpContext context)
     {
-        bool slot = _slots is not null && !IsExempt(context.Features);
-        if (slot && !await _slots!.WaitAsync(TimeSpan.Zero, CancellationToken.None))
+        SemaphoreSlim? slots = IsExempt(context.Features) ? null
+            : context.Features.Get<RequestUser>() is { Name: RequestUser.AnonymousName } ? _anonymousSlots
+            : _slots;
+        if (slots is not null && !await slots.WaitAsync(TimeSpan.Zero, CancellationToken.None))
         {
             metrics.Terminated(context, StatusCodes.Status429TooManyRequests);
             await StatusErrors.WriteAsync(context, Status.TooManyRequests(RetryAfterSeconds));
@@ -39,13 +46,15 @@ internal sealed class InFlightLimit(RequestDelegate next, HostingOptions options
         finally
         {
             metrics.Ended(reads);
-            if (slot)
-            {
-                _slots!.Release();
-            }
+            slots?.Release();
         }
     }
 
-    private static bool IsExempt(IFeatureCollection features) =>
-        features.Get<RequestInfo>() is { IsResourceRequest: false } || features.Get<RequestUser>()?.Groups.Contains(RequestUser.MastersGroup) == true;
+    /// <summary>What nobody vouches for may ask for its health alone: whatever else it asks for, it is first asked whether it may.</summary>
+    private static bool IsExempt(IFeatureCollection features) => features.Get<RequestUser>() switch
+    {
+        { Name: RequestUser.AnonymousName } => features.Get<RequestInfo>()?.Path is "/healthz" or "/livez" or "/readyz",
+        { } user when user.Groups.Contains(RequestUser.MastersGroup) => true,
+        _ => features.Get<RequestInfo>() is { IsResourceRequest: false },
+    };
 }

@@ -1,7 +1,6 @@
-using System.Globalization;
-using System.Numerics;
 using SmiMetrics.Api;
 using SmiMetrics.Diagnostics;
+using SmiMetrics.Kubernetes;
 
 namespace SmiMetrics.Hosting;
 
@@ -17,7 +16,7 @@ internal sealed class RequestDeadline(RequestDelegate next, HostingOptions optio
 {
     public async Task InvokeAsync(HttpContext context)
     {
-        TimeSpan limit = LimitOf(context.Request.Query);
+        TimeSpan limit = LimitOf(context.Request.Query, isList: context.Features.Get<RequestInfo>()?.Verb is "list" or "watch");
         CancellationToken caller = context.RequestAborted;
         using CancellationTokenSource deadline = new(limit, clock);
         using CancellationTokenSource either = CancellationTokenSource.CreateLinkedTokenSource(caller, deadline.Token);
@@ -39,17 +38,17 @@ internal sealed class RequestDeadline(RequestDelegate next, HostingOptions optio
 
     /// <summary>
     /// The shorter of ours and the caller's, which is <c>timeout</c> (a duration; what <c>kubectl --request-timeout</c> sends) or
-    /// <c>timeoutSeconds</c> of the list options. Zero is none.
+    /// <c>timeoutSeconds</c> of the options of lists. Zero is none.
     /// </summary>
-    private TimeSpan LimitOf(IQueryCollection query)
+    private TimeSpan LimitOf(IQueryCollection query, bool isList)
     {
         TimeSpan limit = options.RequestTimeout;
-        if (query["timeoutSeconds"] is [{ Length: > 0 } seconds, ..] && ParseInteger(seconds) is > 0 and var whole && whole < limit.TotalSeconds)
+        if (isList && Parameters.First(query, "timeoutSeconds") is { Length: > 0 } seconds && ParseInteger(seconds) is > 0 and var whole && whole < limit.TotalSeconds)
         {
             limit = TimeSpan.FromSeconds(whole);
         }
 
-        if (query["timeout"] is [{ Length: > 0 } text, ..])
+        if (Parameters.First(query, "timeout") is { Length: > 0 } text)
         {
             TimeSpan timeout = GoDuration.TryParse(text, out TimeSpan parsed)
                 ? parsed
@@ -60,15 +59,7 @@ internal sealed class RequestDeadline(RequestDelegate next, HostingOptions optio
         return limit;
     }
 
-    /// <summary>As Go's <c>strconv.ParseInt</c> reads it, and with its words for what it does not read.</summary>
-    private static long ParseInteger(string text)
-    {
-        if (long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long value))
-        {
-            return value;
-        }
-
-        string why = BigInteger.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out _) ? "value out of range" : "invalid syntax";
-        throw new StatusException(Status.BadRequest($"strconv.ParseInt: parsing \"{text}\": {why}"));
-    }
+    private static long ParseInteger(string text) => GoInteger.TryParse(text, out long value, out string? problem)
+        ? value
+        : throw new StatusException(Status.BadRequest($"timeoutSeconds: {problem}"));
 }

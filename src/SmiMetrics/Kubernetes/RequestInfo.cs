@@ -1,6 +1,3 @@
-using System.Globalization;
-using Microsoft.AspNetCore.WebUtilities;
-
 namespace SmiMetrics.Kubernetes;
 
 /// <summary>
@@ -98,28 +95,22 @@ internal sealed record RequestInfo(
         _ => "",
     };
 
-    /// <summary>
-    /// Not by <see cref="IQueryCollection"/>, for which <c>Watch</c> is <c>watch</c>: for Kubernetes they are two. Of several values the first counts.
-    /// Where any option cannot be read, Kubernetes reads none of them but <c>watch</c>.
-    /// </summary>
+    /// <summary>Of several values the first counts. Where any option cannot be read, Kubernetes reads none of them but <c>watch</c>.</summary>
     private static (bool Watch, string? Name) ReadListOptions(string? query)
     {
-        Dictionary<string, string> options = new(StringComparer.Ordinal);
-        foreach (QueryStringEnumerable.EncodedNameValuePair pair in new QueryStringEnumerable(query))
-        {
-            options.TryAdd(pair.DecodeName().ToString(), pair.DecodeValue().ToString());
-        }
-
+        IQueryCollection options = OrdinalQuery.Of(query);
         // Anything else is true, even nothing.
-        bool watch = options.TryGetValue("watch", out string? value) && value.ToLowerInvariant() is not ("false" or "0");
-        return (watch, IsReadable(options) ? SelectedName(options.GetValueOrDefault("fieldSelector", "")) : null);
+        bool watch = options["watch"] is [{ } value, ..] && value.ToLowerInvariant() is not ("false" or "0");
+        return (watch, IsReadable(options) ? SelectedName(First(options, "fieldSelector")) : null);
     }
 
-    private static bool IsReadable(Dictionary<string, string> options)
+    private static string First(IQueryCollection options, string name) => options[name] is [{ } value, ..] ? value : "";
+
+    private static bool IsReadable(IQueryCollection options)
     {
         foreach (string number in (ReadOnlySpan<string>)["limit", "timeoutSeconds"])
         {
-            if (options.TryGetValue(number, out string? text) && !long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out _))
+            if (options[number] is [{ } text, ..] && !GoInteger.TryParse(text, out _, out _))
             {
                 return false;
             }
@@ -127,7 +118,7 @@ internal sealed record RequestInfo(
 
         try
         {
-            _ = LabelSelector.Parse(options.GetValueOrDefault("labelSelector", ""));
+            _ = LabelSelector.Parse(First(options, "labelSelector"));
             return true;
         }
         catch (LabelSelectorException)

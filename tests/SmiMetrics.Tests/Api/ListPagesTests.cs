@@ -11,7 +11,7 @@ public sealed class ListPagesTests
     private readonly FakeTimeProvider _clock = new();
     private readonly ListPages _pages;
 
-    public ListPagesTests() => _pages = new ListPages(_clock, mostItems: 100);
+    public ListPagesTests() => _pages = new ListPages(_clock, mostItems: 100 + (2 * ListPages.CostOfList));
 
     [Theory]
     [InlineData(1)]
@@ -45,7 +45,7 @@ public sealed class ListPagesTests
     {
         Assert.Null(_pages.Begin(Question, [1, 2, 3], 3).Continue);
         Assert.Null(_pages.Begin(Question, [1, 2, 3], null).Continue);
-        Assert.Equal(0, _pages.Count);
+        Assert.Equal(0, _pages.Cost);
     }
 
     [Fact]
@@ -69,7 +69,7 @@ public sealed class ListPagesTests
         _clock.Advance(ListPages.Lifetime);
         Status gone = Assert.Throws<StatusException>(() => _pages.Continue<int>(Question, token, 1)).Status;
         Assert.Equal((410, "Expired"), (gone.Code, gone.Reason));
-        Assert.Equal(0, _pages.Count);
+        Assert.Equal(0, _pages.Cost);
     }
 
     [Fact]
@@ -79,7 +79,7 @@ public sealed class ListPagesTests
         string second = _pages.Begin(Question, new int[40], 1).Continue!;
         _pages.Continue<int>(Question, first, 1);
         _pages.Begin(Question, new int[40], 1);
-        Assert.Equal(80, _pages.Count);
+        Assert.Equal(80 + (2 * ListPages.CostOfList), _pages.Cost);
         Assert.Equal(410, Assert.Throws<StatusException>(() => _pages.Continue<int>(Question, second, 1)).Status.Code);
         Assert.Equal(39, _pages.Continue<int>(Question, first, null).Items.Count);
     }

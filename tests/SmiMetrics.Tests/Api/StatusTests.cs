@@ -1,3 +1,5 @@
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Logging.Abstractions;
 using SmiMetrics.Api;
 using SmiMetrics.Kubernetes;
 
@@ -30,6 +32,27 @@ public sealed class StatusTests
         Status status = Status.Forbidden("bob", request, "");
         Assert.Equal((403, "Forbidden", message), (status.Code, status.Reason, status.Message));
         Assert.Equal(message + ": because <x>", Status.Forbidden("bob", request, "because <x>").Message);
+    }
+
+    /// <summary>A document that there was no time to send left its ETag and its Content-Encoding on the error, which then could not be unpacked.</summary>
+    [Fact]
+    public async Task An_error_has_nothing_of_the_answer_that_it_replaces()
+    {
+        DefaultHttpContext context = new();
+        StatusErrors errors = new(
+            inner =>
+            {
+                inner.Response.Headers.ETag = "\"tag\"";
+                inner.Response.Headers.ContentEncoding = "gzip";
+                inner.Response.Headers.Vary = "Accept";
+                inner.Response.Headers.Warning = "299 - \"stale\"";
+                inner.Response.Headers["Audit-Id"] = "id";
+                throw new StatusException(Status.Timeout("late"));
+            },
+            NullLogger<StatusErrors>.Instance);
+        await errors.InvokeAsync(context);
+        Assert.Equal(504, context.Response.StatusCode);
+        Assert.Equal(["Audit-Id", "Cache-Control", "Content-Length", "Content-Type", "X-Content-Type-Options"], context.Response.Headers.Keys.Order(StringComparer.Ordinal));
     }
 
     [Fact]

@@ -55,7 +55,9 @@ public sealed partial class TrafficApiTests
     [InlineData("GET", Root + "/namespaces/shop/trafficmetrics/deployment.web", 200, "")]
     [InlineData("GET", Root + "/namespaces/shop/trafficmetrics/deployment.nosuch", 404, "NotFound")]
     [InlineData("GET", Root + "/namespaces/shop/trafficmetrics/statefulset.web", 404, "NotFound")]
-    [InlineData("GET", Root + "/namespaces/shop/trafficmetrics/web", 404, "NotFound")]
+    [InlineData("GET", Root + "/namespaces/shop/trafficmetrics/web", 200, "")]
+    [InlineData("GET", Root + "/namespaces/shop/trafficmetrics/nosuch", 404, "NotFound")]
+    [InlineData("GET", Root + "/namespaces/other/trafficmetrics/web", 404, "NotFound")]
     [InlineData("GET", Root + "/namespaces/shop/trafficmetrics/pod.web-1", 404, "NotFound")]
     [InlineData("GET", Root + "/cronjobs", 200, "")]
     [InlineData("GET", Root + "/namespaces/shop/trafficsplits", 200, "")]
@@ -232,6 +234,32 @@ public sealed partial class TrafficApiTests
         Assert.Equal(HttpStatusCode.BadRequest, response.StatusCode);
         Assert.Contains("plainly", await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken));
         Assert.Empty(server.Prometheus.Asked);
+    }
+
+    [Fact]
+    public async Task A_workload_is_found_without_its_kind_where_only_one_has_the_name()
+    {
+        static ClusterObject Named(string name) => new(new("shop", name), new Dictionary<string, string>(), null);
+        await using ServerUnderTest server = await ServerUnderTest.StartAsync(new ClusterSnapshot(
+            new Dictionary<ResourceKind, IReadOnlyCollection<ClusterObject>>
+            {
+                [ResourceKind.Deployment] = [Named("web"), Named("api"), Named("a.b")],
+                [ResourceKind.StatefulSet] = [Named("web"), Named("deployment.api")],
+            },
+            []));
+        async Task<string> AskAsync(string name)
+        {
+            using HttpResponseMessage response = await server.Client.GetAsync(new Uri($"{Root}/namespaces/shop/trafficmetrics/{name}", UriKind.Relative), TestContext.Current.CancellationToken);
+            JsonNode answer = JsonNode.Parse(await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken))!;
+            return (string?)answer["metadata"]!["name"] ?? (string)answer["message"]!;
+        }
+
+        Assert.Equal("deployment.a.b", await AskAsync("a.b"));
+        Assert.Equal("deployment.api", await AskAsync("api"));
+        // With a kind before it, it is no name.
+        Assert.Equal("deployment.api", await AskAsync("deployment.api"));
+        Assert.Equal("there are several workloads \"web\": ask for one of deployment.web, statefulset.web", await AskAsync("web"));
+        Assert.Equal("trafficmetrics.metrics.smi-spec.io \"nosuch\" not found", await AskAsync("nosuch"));
     }
 
     [Fact]

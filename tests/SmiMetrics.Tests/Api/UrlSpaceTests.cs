@@ -56,7 +56,12 @@ public sealed class UrlSpaceTests(GuardedServer server) : IClassFixture<GuardedS
     [InlineData("tess", "GET", V2 + "/namespaces/other/deployments", null, 403, "Forbidden")]
     [InlineData("tess", "GET", V2 + "/namespaces/other", null, 403, "Forbidden")]
     [InlineData("tess", "GET", V2 + "/namespaces/other/edges", null, 403, "Forbidden")]
-    [InlineData("tess", "GET", V2 + "/namespaces/shop/../other/deployments", null, 403, "Forbidden")]
+    // What two servers may read differently nobody reads.
+    [InlineData("tess", "GET", V2 + "/namespaces/shop/../other/deployments", null, 400, "BadRequest")]
+    [InlineData("tess", "GET", V2 + "/namespaces/shop/%2e%2e/other/deployments", null, 400, "BadRequest")]
+    [InlineData("tess", "GET", V2 + "//namespaces/shop/deployments", null, 400, "BadRequest")]
+    [InlineData("tess", "GET", Shop + "/%64eployments", null, 400, "BadRequest")]
+    [InlineData("tess", "GET", Shop + "/deployments/", null, 200, "TrafficMetricsList")]
     [InlineData("tess", "GET", Shop, null, 200, "TrafficMetrics")]
     [InlineData("tess", "GET", Shop + "/edges", null, 200, "TrafficMetricsList")]
     [InlineData("tess", "GET", Shop + "/deployments", null, 200, "TrafficMetricsList")]
@@ -96,6 +101,13 @@ public sealed class UrlSpaceTests(GuardedServer server) : IClassFixture<GuardedS
     [InlineData("tess", "GET", Shop + "/deployments?continue=NS5BQUFBQUFBQUFBQUFBQUFB", null, 410, "Expired")]
     [InlineData("tess", "GET", Shop + "/deployments?window=1ms", null, 400, "BadRequest")]
     [InlineData("tess", "GET", Shop + "/deployments?resourceVersion=0&resourceVersionMatch=NotOlderThan", null, 200, "TrafficMetricsList")]
+    // Parameters are told apart by their case, and of several the first counts: as by who judged the request.
+    [InlineData("tess", "GET", Shop + "/deployments?LabelSelector=a%3D%3D%3Db&Watch=1&Limit=many", null, 200, "TrafficMetricsList")]
+    [InlineData("tess", "GET", Shop + "/deployments?limit=1&limit=many&watch=0&watch=1", null, 200, "TrafficMetricsList")]
+    [InlineData("tess", "GET", Shop + "/deployments?timeoutSeconds=soon", null, 400, "BadRequest")]
+    [InlineData("tess", "GET", Shop + "/deployments/web?timeoutSeconds=soon", null, 200, "TrafficMetrics")]
+    [InlineData("tess", "GET", Shop + "/trafficmetrics/web", null, 200, "TrafficMetrics")]
+    [InlineData("tess", "GET", Shop + "/trafficmetrics/nosuch", null, 404, "NotFound")]
     // Verbs: who may not is told so first, as by kube-apiserver.
     [InlineData("tess", "GET", Shop + "/deployments?watch=true", null, 403, "Forbidden")]
     [InlineData("admin", "GET", Shop + "/deployments?watch=true", null, 405, "MethodNotAllowed")]

@@ -78,7 +78,8 @@ public sealed class GracefulShutdownTests
         const string Delay = "--shutdown-delay-duration=";
         string delay = manifest.Split('\n').Single(line => line.Contains(Delay, StringComparison.Ordinal)).Split(Delay)[1].TrimEnd('s', ' ');
         string grace = manifest.Split('\n').Single(line => line.Contains("terminationGracePeriodSeconds:", StringComparison.Ordinal)).Split(':')[1];
-        Assert.Equal(Options(TimeSpan.FromSeconds(int.Parse(delay))).ShutdownTimeout, TimeSpan.FromSeconds(int.Parse(grace)));
+        // With something to spare, or the kill comes at the last moment that is right.
+        Assert.InRange(TimeSpan.FromSeconds(int.Parse(grace)) - Options(TimeSpan.FromSeconds(int.Parse(delay))).ShutdownTimeout, TimeSpan.FromSeconds(2), TimeSpan.FromSeconds(10));
     }
 
     private static HostingOptions Options(TimeSpan delay) =>

@@ -3,6 +3,7 @@ using Microsoft.AspNetCore.Http;
 using SmiMetrics.Auth;
 using SmiMetrics.Diagnostics;
 using SmiMetrics.Hosting;
+using SmiMetrics.Kubernetes;
 using SmiMetrics.Tests.Api;
 using SmiMetrics.Tests.Diagnostics;
 
@@ -77,37 +78,68 @@ public sealed class InFlightLimitTests
     }
 
     [Theory]
-    [InlineData(null, 429)]
-    [InlineData("system:authenticated", 429)]
-    [InlineData("system:masters", 200)]
-    public async Task Administrators_and_kube_apiserver_itself_are_never_refused(string? group, int code)
+    [InlineData(Root + "/pods", null, 429)]
+    [InlineData(Root + "/pods", "system:authenticated", 429)]
+    [InlineData(Root + "/pods", "system:masters", 200)]
+    [InlineData(Root, "system:authenticated", 200)]
+    [InlineData("/readyz", null, 200)]
+    public async Task Administrators_and_kube_apiserver_itself_are_never_refused_nor_is_who_asks_for_no_traffic(string path, string? group, int code)
     {
         TaskCompletionSource held = new();
         using RequestMeters meters = new();
-        InFlightLimit limit = Limit(1, meters, context => context.Request.Path == "/held" ? held.Task : Task.CompletedTask);
-        Task first = limit.InvokeAsync(Request("/held", null));
+        InFlightLimit limit = Limit(1, meters, context => context.Request.Path == Root + "/nodes" ? held.Task : Task.CompletedTask);
+        Task first = limit.InvokeAsync(Request(Root + "/nodes", null));
         Assert.Equal(1, meters["apiserver_current_inflight_requests{request_kind=readOnly}"]);
 
-        HttpContext second = Request("/", group);
+        HttpContext second = Request(path, group);
         await limit.InvokeAsync(second);
         Assert.Equal(code, second.Response.StatusCode);
 
         held.SetResult();
         await first;
         Assert.Equal(0, meters["apiserver_current_inflight_requests{request_kind=readOnly}"]);
-        HttpContext third = Request("/", null);
+        HttpContext third = Request(Root + "/pods", null);
         await limit.InvokeAsync(third);
         Assert.Equal(200, third.Response.StatusCode);
+    }
+
+    /// <summary>Each of a stranger's requests is a question to kube-apiserver. A thousand of them kept everybody else from being served.</summary>
+    [Theory]
+    [InlineData(Root + "/pods", 429)]
+    [InlineData("/something-else", 429)]
+    [InlineData("/readyz", 200)]
+    public async Task Strangers_keep_nobody_else_from_being_served(string path, int code)
+    {
+        TaskCompletionSource held = new();
+        using RequestMeters meters = new();
+        InFlightLimit limit = Limit(20, meters, context => context.Request.Path == Root + "/nodes" ? held.Task : Task.CompletedTask);
+        HttpContext Strangers(string path)
+        {
+            HttpContext context = Request(path, null);
+            context.Features.Set(RequestUser.Anonymous);
+            return context;
+        }
+
+        Task[] first = [limit.InvokeAsync(Strangers(Root + "/nodes")), limit.InvokeAsync(Strangers(Root + "/nodes"))];
+        HttpContext third = Strangers(path);
+        await limit.InvokeAsync(third);
+        Assert.Equal(code, third.Response.StatusCode);
+
+        HttpContext known = Request(Root + "/pods", "system:authenticated");
+        await limit.InvokeAsync(known);
+        Assert.Equal(200, known.Response.StatusCode);
+        held.SetResult();
+        await Task.WhenAll(first);
     }
 
     [Fact]
     public async Task A_request_that_fails_gives_its_place_back()
     {
         using RequestMeters meters = new();
-        InFlightLimit limit = Limit(1, meters, context => context.Request.Path == "/fails" ? throw new InvalidOperationException("on purpose") : Task.CompletedTask);
+        InFlightLimit limit = Limit(1, meters, context => context.Request.Path == Root + "/pods" ? throw new InvalidOperationException("on purpose") : Task.CompletedTask);
         for (int i = 0; i < 3; i++)
         {
-            await Assert.ThrowsAsync<InvalidOperationException>(() => limit.InvokeAsync(Request("/fails", null)));
+            await Assert.ThrowsAsync<InvalidOperationException>(() => limit.InvokeAsync(Request(Root + "/pods", null)));
         }
 
         HttpContext next = Request("/", null);
@@ -137,6 +169,7 @@ public sealed class InFlightLimitTests
         DefaultHttpContext context = new();
         context.Request.Method = "GET";
         context.Request.Path = path;
+        context.Features.Set(RequestInfo.Of("GET", path, null));
         if (group is not null)
         {
             context.Features.Set(new RequestUser("somebody", null, [group], new Dictionary<string, IReadOnlyList<string>>()));

@@ -53,7 +53,7 @@ internal sealed record ServeOptions
     /// <summary>Zero is off.</summary>
     public required int AdminPort { get; init; }
 
-    /// <summary>Where the admin port is: <c>--bind-address</c>, but loopback by default where nothing is served to others either.</summary>
+    /// <summary>Where the admin port is: <c>--bind-address</c>, but loopback by default where there is no cluster.</summary>
     public required IPAddress AdminAddress { get; init; }
 
     public required HostingOptions Hosting { get; init; }
@@ -100,7 +100,8 @@ internal sealed record ServeOptions
             values.Fail(Flags.BindAddress, $"\"{values.Text(Flags.BindAddress)}\" is not an IP address");
         }
 
-        IPAddress address = parsed ?? IPAddress.Any;
+        // What knows no cluster serves one machine, unless it is told otherwise.
+        IPAddress address = noCluster && !values.IsGiven(Flags.BindAddress) ? IPAddress.Loopback : parsed ?? IPAddress.Any;
         bool scrape = ReadSource(values) == Flags.Scrape;
         MeshConfiguration meshes = ReadMeshes(values);
         ServeOptions options = new()
@@ -117,7 +118,7 @@ internal sealed record ServeOptions
             Authorization = ReadAuthorization(values),
             InsecurePort = Port(values, Flags.InsecurePort),
             AdminPort = Port(values, Flags.AdminPort),
-            AdminAddress = noCluster && !values.IsGiven(Flags.BindAddress) ? IPAddress.Loopback : address,
+            AdminAddress = address,
             Hosting = ReadHosting(values),
             LogLevel = Choice(values, Flags.LogLevel, LogLevel.Information, [
                 ("trace", LogLevel.Trace), ("debug", LogLevel.Debug), ("info", LogLevel.Information), ("warn", LogLevel.Warning), ("error", LogLevel.Error)]),
@@ -288,6 +289,11 @@ internal sealed record ServeOptions
     private static AuthorizationOptions ReadAuthorization(FlagValues values)
     {
         string[] paths = Split(values.Texts(Flags.AuthorizationAlwaysAllowPaths));
+        foreach (string path in paths.Where(path => !path.StartsWith('/')))
+        {
+            values.Fail(Flags.AuthorizationAlwaysAllowPaths, $"\"{path}\": a path begins with /");
+        }
+
         foreach (string path in paths.Where(path => path[..^1].Contains('*', StringComparison.Ordinal)))
         {
             values.Fail(Flags.AuthorizationAlwaysAllowPaths, $"\"{path}\": a * may only stand at the end");

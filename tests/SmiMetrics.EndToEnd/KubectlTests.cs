@@ -52,10 +52,23 @@ public sealed partial class KubectlTests(World world, KubectlWorld kubectl) : Wo
         { "deployment-json", "get deployments.metrics.smi-spec.io web -n shop -o json" },
         { "deployment-columns", "get deployments.metrics.smi-spec.io -n shop -o custom-columns=NAME:.metadata.name,P99:.metrics[0].value" },
         { "deployment-described", "describe deployments.metrics.smi-spec.io web -n shop" },
+        { "deployments-described", "describe deployments.metrics.smi-spec.io -n payments" },
+        { "trafficmetrics-bare", "get tm web -n shop" },
+        { "both", "get traffic -n payments" },
+        { "short", "get te -n payments" },
+        { "nodes", "get nodes.metrics.smi-spec.io" },
+        { "trafficsplits", "get trafficsplits.metrics.smi-spec.io -n shop" },
         { "pods", "get pods.metrics.smi-spec.io -n shop" },
         { "namespaces", "get namespaces.metrics.smi-spec.io" },
         { "meshes-wide", "get meshes.metrics.smi-spec.io -o wide" },
         { "mesh-described", "describe mesh.metrics.smi-spec.io linkerd" },
+    };
+
+    /// <summary>What kubectl learnt since 2021.</summary>
+    public static readonly TheoryData<string, string> New = new()
+    {
+        { "deployment-edges", "get deployments.metrics.smi-spec.io web -n shop --subresource=edges" },
+        { "deployment-awaited", "wait deployments.metrics.smi-spec.io/web -n shop --for=jsonpath={.window}=1m0s --timeout=5s" },
     };
 
     public static readonly TheoryData<string, string> Refused = new()
@@ -82,6 +95,14 @@ public sealed partial class KubectlTests(World world, KubectlWorld kubectl) : Wo
     [Theory]
     [MemberData(nameof(Others))]
     public Task A_command_prints_this(string golden, string command) => VerifyAsync(golden, command);
+
+    [Theory]
+    [MemberData(nameof(New))]
+    public async Task A_new_command_prints_this(string golden, string command)
+    {
+        Outcome outcome = await RunAsync(old: false, command);
+        Verify(golden, old: false, command, outcome.Text);
+    }
 
     [Theory]
     [MemberData(nameof(Refused))]

@@ -45,6 +45,13 @@ public sealed class MeshConfigTests(World world) : WorldTest(world)
             () => server.Logs,
             Token);
         await AssertFailuresAsync(server, 40);
+        // kubectl drops what it does not know of a list, but prints warnings.
+        Outcome outcome = await Command.RunAsync(
+            World.Programs.Kubectl, ["--server", $"{server.Plain.BaseAddress}", "get", "meshes.metrics.smi-spec.io"], Token,
+            ("HOME", World.Workspace.Folder("home/mesh-config")), ("KUBECONFIG", ""));
+        Assert.StartsWith("NAME", outcome.Text, StringComparison.Ordinal);
+        Assert.Contains("Warning: ", outcome.Error, StringComparison.Ordinal);
+        Assert.Contains("unknown key 'failur'", outcome.Error, StringComparison.Ordinal);
         Assert.Contains("the descriptors of --mesh-config have changed, but those before stay: ", server.Logs, StringComparison.Ordinal);
         string metrics = await server.Admin.GetStringAsync("/metrics", Token);
         Assert.Contains("\nsmi_metrics_mesh_config_valid 0\n", metrics, StringComparison.Ordinal);

@@ -95,7 +95,7 @@ public sealed partial class ReadmeTests
     [Fact]
     public void Every_flag_it_names_exists() =>
         Assert.All(
-            Flag().Matches(Readme).Select(match => match.Groups[1].Value).Except(["project", "raw", "help", "server", "all-namespaces", "sort-by", "field-selector", "as"]),
+            Flag().Matches(Readme).Select(match => match.Groups[1].Value).Except(["project", "raw", "help", "server", "all-namespaces", "sort-by", "field-selector", "as", "subresource"]),
             name => Assert.Contains(ServeOptions.Flags.All.Concat(DemoOptions.Flags.All), flag => flag.Name == name));
 
     /// <summary>What a command line that runs the server from source asks for.</summary>

@@ -71,6 +71,14 @@ internal sealed record Status
         Details = new StatusDetails { Name = name, Group = TrafficApi.Group, Kind = resource },
     };
 
+    public static Status NamespaceNotFound(string name) => new()
+    {
+        Code = 404,
+        Reason = "NotFound",
+        Message = $"namespaces \"{name}\" not found",
+        Details = new StatusDetails { Name = name, Kind = "namespaces" },
+    };
+
     /// <summary>For what discovery does not list, and for what no mesh here can tell.</summary>
     public static Status NoSuchResource(string? because = null) => new()
     {

@@ -32,6 +32,11 @@ internal sealed class TrafficApi(TrafficAggregator traffic, MeshMonitor meshes, 
     public Task AnswerAsync(HttpContext context)
     {
         RequestInfo info = context.Features.GetRequiredFeature<RequestInfo>();
+        if (info is { Group: "", Version: "v1", Resource: "namespaces", Subresource: "", Verb: "get" })
+        {
+            return AnswerNamespaceAsync(context, info.Name);
+        }
+
         if (info.IsResourceRequest)
         {
             return AnswerTrafficAsync(context, info, context.Features.Get<ResourcePath>() ?? throw new StatusException(Status.NoSuchResource()));
@@ -46,6 +51,18 @@ internal sealed class TrafficApi(TrafficAggregator traffic, MeshMonitor meshes, 
                 AnswerDocumentAsync(context, Discovery.Resources(version)),
             _ => throw new StatusException(Status.NoSuchResource()),
         };
+    }
+
+    /// <summary>
+    /// Of Kubernetes' own API no more than this: kubectl, which asks us alone where there is no kube-apiserver before us (the demo), looks after each 404
+    /// whether the namespace is there, and only then says what was not found.
+    /// </summary>
+    private Task AnswerNamespaceAsync(HttpContext context, string name)
+    {
+        CheckMethod(context.Request);
+        return cluster.Snapshot.Contains(new ObjectRef(ResourceKind.Namespace, "", name)) || !cluster.Snapshot.HasCluster
+            ? Answer.WriteAsync(context, StatusCodes.Status200OK, new PartialObjectMetadata("Namespace", "v1", new ObjectMeta(name, null, $"/api/v1/namespaces/{name}", null, null, null)))
+            : throw new StatusException(Status.NamespaceNotFound(name));
     }
 
     private static Task AnswerDocumentAsync(HttpContext context, object document)

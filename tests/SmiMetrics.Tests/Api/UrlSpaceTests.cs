@@ -146,6 +146,8 @@ public sealed class UrlSpaceTests(GuardedServer server) : IClassFixture<GuardedS
     [InlineData("tess", "GET", "/metrics", null, 403, "Forbidden")]
     [InlineData("admin", "GET", "/", null, 404, "NotFound")]
     [InlineData("admin", "GET", "/api/v1/pods", null, 404, "NotFound")]
+    [InlineData("admin", "GET", "/api/v1/namespaces/shop", null, 200, "Namespace")]
+    [InlineData("tess", "GET", "/api/v1/namespaces/shop", null, 403, "Forbidden")]
     [InlineData("admin", "GET", "/favicon.ico", null, 404, "NotFound")]
     public async Task Every_request_has_its_answer(string caller, string method, string path, string? accept, int status, string what)
     {

@@ -31,7 +31,7 @@ public sealed class ConductTests(World world) : WorldTest(world)
     [InlineData("timeoutSeconds=abc")]
     [InlineData("timeout=abc")]
     public async Task A_deadline_that_is_none_is_refused(string query) =>
-        Statuses.Assert(await World.ControlPlane.Api.SendAsync(HttpMethod.Get, $"{Web}?{query}", null, [], Token), HttpStatusCode.BadRequest, "BadRequest");
+        Statuses.Assert(await World.ControlPlane.Api.SendAsync(HttpMethod.Get, $"{Api}/namespaces/shop/deployments?{query}", null, [], Token), HttpStatusCode.BadRequest, "BadRequest");
 
     [Fact]
     public async Task Its_metrics_have_the_names_that_the_clusters_dashboards_know()

@@ -114,6 +114,8 @@ public sealed class CommandLineTests
         Assert.True(options is not null, errors);
         Assert.Equal(6443, options.Serving!.SecurePort);
         Assert.False(options.Authentication.NeedsConfigMap);
+        // Who says nothing of others serves nobody else: the secure port stood open to the network.
+        Assert.Equal(("127.0.0.1", "127.0.0.1"), ($"{options.Serving!.BindAddress}", $"{options.AdminAddress}"));
     }
 
     [Fact]

@@ -46,6 +46,32 @@ public sealed class BearerTokenAuthenticatorTests : IDisposable
         Assert.Equal("t0ken", Assert.Single(_server.Requests).Body["spec"]!["token"]!.GetValue<string>());
     }
 
+    /// <summary>What a stranger sends goes on to kube-apiserver, and was sent at any length.</summary>
+    [Fact]
+    public async Task A_token_of_absurd_length_is_an_error_without_asking()
+    {
+        Success(await AskAsync("Bearer " + new string('t', 16 * 1024)));
+        Assert.IsType<AuthenticationResult.Error>(await AskAsync("Bearer " + new string('t', (16 * 1024) + 1)));
+        Assert.Single(_server.Requests);
+    }
+
+    /// <summary>Made-up tokens cost memory for ten seconds each, however many there were.</summary>
+    [Fact]
+    public async Task More_tokens_than_can_be_asked_about_are_an_error_at_once()
+    {
+        TaskCompletionSource<HttpResponseMessage> held = new();
+        _server.Answer = _ => held.Task;
+        Task<AuthenticationResult>[] waiting = [.. Enumerable.Range(0, 1_100).Select(i => AskAsync($"Bearer t{i}"))];
+        AuthenticationResult.Error refused = Assert.IsType<AuthenticationResult.Error>(await AskAsync("Bearer another"));
+        Assert.Contains("too many reviews", refused.Why, StringComparison.Ordinal);
+        Assert.DoesNotContain(waiting, wait => wait.IsCompleted);
+
+        _time.Advance(TimeSpan.FromSeconds(11));
+        await Task.WhenAll(waiting);
+        _server.Answer = _ => Task.FromResult(ReviewServer.Status(Alice));
+        Success(await AskAsync("Bearer another"));
+    }
+
     [Theory]
     [InlineData(null)]
     [InlineData("")]

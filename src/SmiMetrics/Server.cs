@@ -42,7 +42,7 @@ internal enum Listener
 internal static partial class Server
 {
     /// <summary>Of lists that are read page by page: some 50 MB at most.</summary>
-    private const int MostItemsOfPages = 100_000;
+    private const int MostItemsOfPages = 50_000;
 
     /// <summary>Serves until it is told to stop.</summary>
     /// <returns>The exit status.</returns>
@@ -238,41 +238,11 @@ internal static partial class Server
 
     private static void AddAuth(IServiceCollection services, ServeOptions options, ServingOptions serving)
     {
-        services.AddSingleton(serving);
-        services.AddSingleton<ServingCertificate>();
-        services.AddHostedService(provider => provider.GetRequiredService<ServingCertificate>());
-        services.AddSingleton(options.Authentication);
-        services.AddSingleton<AuthMetrics>();
-        services.AddSingleton<AuthenticationTrust>();
-        services.AddHostedService(provider => provider.GetRequiredService<AuthenticationTrust>());
-        services.AddSingleton<UnknownAuthority>();
+        services.AddServing(serving);
+        services.AddAccess(options.Authentication, options.Authorization);
         services.AddSingleton(provider => new ReadinessCheck(
             "extension-authentication",
             () => provider.GetRequiredService<AuthenticationTrust>().Ready ? null : "it is not known yet whom to believe about users"));
-        if (options.Authentication.NeedsConfigMap)
-        {
-            services.AddHostedService<AuthenticationTrustWatch>();
-        }
-
-        services.AddSingleton<FrontProxyAuthenticator>();
-        services.AddSingleton<ClientCertificateAuthenticator>();
-        services.AddSingleton(provider => new RequestAuthenticator(
-            provider.GetRequiredService<FrontProxyAuthenticator>(),
-            provider.GetRequiredService<ClientCertificateAuthenticator>(),
-            provider.GetService<KubernetesApi>() is { } api
-                ? new BearerTokenAuthenticator(
-                    api, options.Authentication.TokenCacheTtl, provider.GetRequiredService<AuthMetrics>(), provider.GetRequiredService<TimeProvider>())
-                : null,
-            // Where everything is allowed, nobody is anonymous: that is kube-apiserver's rule, too.
-            request => options.Authorization.Mode == AuthorizationMode.Delegated || options.Authorization.IsAlwaysAllowed(request),
-            provider.GetRequiredService<TimeProvider>(),
-            provider.GetRequiredService<ILogger<RequestAuthenticator>>()));
-        services.AddSingleton(provider => new RequestAuthorizer(
-            options.Authorization,
-            provider.GetService<KubernetesApi>(),
-            provider.GetRequiredService<AuthMetrics>(),
-            provider.GetRequiredService<TimeProvider>(),
-            provider.GetRequiredService<ILogger<RequestAuthorizer>>()));
     }
 
     private static void AddHosting(IServiceCollection services, HostingOptions hosting)
@@ -392,7 +362,8 @@ internal static partial class Server
         {
             context.Features.Set(path);
             context.Features.Set(new RequestAttributes(
-                info.Verb,
+                // What else there is to do with resources goes by its method: POST, not create.
+                info.Verb is "get" or "list" or "watch" ? info.Verb : "",
                 TrafficApi.Group,
                 path.Version,
                 path.Resource.Name,

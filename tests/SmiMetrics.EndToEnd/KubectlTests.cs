@@ -52,6 +52,7 @@ public sealed partial class KubectlTests(World world, KubectlWorld kubectl) : Wo
         { "deployment-json", "get deployments.metrics.smi-spec.io web -n shop -o json" },
         { "deployment-columns", "get deployments.metrics.smi-spec.io -n shop -o custom-columns=NAME:.metadata.name,P99:.metrics[0].value" },
         { "deployment-described", "describe deployments.metrics.smi-spec.io web -n shop" },
+        { "api-resources", "api-resources --api-group=metrics.smi-spec.io" },
         { "deployments-described", "describe deployments.metrics.smi-spec.io -n payments" },
         { "trafficmetrics-bare", "get tm web -n shop" },
         { "both", "get traffic -n payments" },

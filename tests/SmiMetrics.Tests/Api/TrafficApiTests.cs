@@ -2,6 +2,7 @@ using System.Net;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using SmiMetrics.Kubernetes;
+using SmiMetrics.Tests.Diagnostics;
 
 namespace SmiMetrics.Tests.Api;
 
@@ -239,6 +240,26 @@ public sealed partial class TrafficApiTests
         Assert.Equal(HttpStatusCode.BadRequest, response.StatusCode);
         Assert.Contains("plainly", await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken));
         Assert.Empty(server.Prometheus.Asked);
+    }
+
+    /// <summary>By the words of kube-apiserver's own series, or its dashboards show nothing.</summary>
+    [Theory]
+    [InlineData("GET", "deployments", 200, "LIST", "cluster")]
+    [InlineData("GET", "namespaces/shop/deployments", 200, "LIST", "namespace")]
+    [InlineData("GET", "namespaces/shop/deployments/web", 200, "GET", "resource")]
+    [InlineData("GET", "deployments?watch=1", 405, "WATCH", "cluster")]
+    [InlineData("POST", "deployments", 405, "POST", "cluster")]
+    [InlineData("PUT", "namespaces/shop/deployments/web", 405, "PUT", "resource")]
+    [InlineData("DELETE", "namespaces/shop/deployments/web", 405, "DELETE", "resource")]
+    public async Task A_request_is_counted_by_its_verb_and_scope(string method, string path, int code, string verb, string scope)
+    {
+        await using ServerUnderTest server = await ServerUnderTest.StartAsync(Shop);
+        using HttpRequestMessage request = new(new HttpMethod(method), $"{Root}/{path}");
+        using HttpResponseMessage response = await server.Client.SendAsync(request, TestContext.Current.CancellationToken);
+        Assert.Equal(code, (int)response.StatusCode);
+        PrometheusText metrics = PrometheusText.Parse(await server.Admin.GetStringAsync("/metrics", TestContext.Current.CancellationToken));
+        Assert.Equal(1, metrics.Samples[
+            $"apiserver_request_total{{code={code},component=apiserver,dry_run=,group=metrics.smi-spec.io,resource=deployments,scope={scope},subresource=,verb={verb},version=v1alpha2}}"]);
     }
 
     [Fact]

@@ -62,9 +62,7 @@ internal sealed class TrafficForms(ResourcePath path, LatencyUnit unit, ClusterS
         Whole,
         (meta, items) => new TrafficMetricsList(ListKind, ApiVersion, meta, resource, [.. items.Select(Whole)]),
         path.Edges || path.Resource == TrafficResource.Graph ? OfEdges : path.Resource.IsSplit ? OfSplits : OfResources,
-        items => items.Where(traffic => traffic.Item.State == TrafficState.Stale)
-            .Select(traffic => $"these numbers are of {traffic.Metadata.CreationTimestamp}: {traffic.Item.Reason}")
-            .Distinct());
+        Warnings);
 
     public TrafficObject Of(TrafficItem item)
     {
@@ -97,6 +95,17 @@ internal sealed class TrafficForms(ResourcePath path, LatencyUnit unit, ClusterS
     /// <summary>Names what is, or what a list is restricted to.</summary>
     public static ObjectReference Reference(ObjectRef of) =>
         new(of.Kind.Kind, of.Kind.Namespaced ? of.Namespace : null, of.Name, of.Kind.ApiVersion);
+
+    /// <summary>That numbers are old, and what is wrong with all of them alike. What is wrong with one among others is in its annotations.</summary>
+    private static IEnumerable<string> Warnings(IReadOnlyList<TrafficObject> items)
+    {
+        IEnumerable<string> stale = items.Where(traffic => traffic.Item.State == TrafficState.Stale)
+            .Select(traffic => $"these numbers are of {traffic.Metadata.CreationTimestamp}: {traffic.Item.Reason}")
+            .Distinct();
+        string?[] reservations =
+            [.. items.Where(traffic => traffic.Item.State != TrafficState.Idle).Select(traffic => traffic.Item.State == TrafficState.Partial ? traffic.Item.Reason : null).Distinct()];
+        return reservations is [{ } reservation] ? stale.Append($"these numbers are partial: {reservation}") : stale;
+    }
 
     private string ApiVersion => $"{Group}/{path.Version}";
 

@@ -79,6 +79,18 @@ public sealed partial class RepresentationTests
         Assert.Matches(@"^299 - ""these numbers are of \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ: .+""$", warning);
     }
 
+    /// <summary>After a start all rates were too low, and looked like any others. One unmeshed workload among others is no news, and no warning.</summary>
+    [Theory]
+    [InlineData("namespaces/shop/trafficsplits/db-canary", true)]
+    [InlineData("namespaces/shop/deployments", false)]
+    public async Task Who_gets_nothing_but_partial_numbers_is_warned_of_why(string path, bool warned)
+    {
+        await using ServerUnderTest server = await ServerUnderTest.StartAsync(TestClusters.Shop);
+        HttpResponseMessage response = await SendAsync(server, path, TableV1);
+        Assert.Equal(warned, response.Headers.TryGetValues("Warning", out IEnumerable<string>? warnings));
+        Assert.All(warnings ?? [], warning => Assert.StartsWith("299 - \"these numbers are partial: the mesh does not show by which name", warning, StringComparison.Ordinal));
+    }
+
     [Fact]
     public void A_warning_is_one_line_of_ASCII()
     {

@@ -289,11 +289,6 @@ internal sealed record ServeOptions
     private static AuthorizationOptions ReadAuthorization(FlagValues values)
     {
         string[] paths = Split(values.Texts(Flags.AuthorizationAlwaysAllowPaths));
-        foreach (string path in paths.Where(path => !path.StartsWith('/')))
-        {
-            values.Fail(Flags.AuthorizationAlwaysAllowPaths, $"\"{path}\": a path begins with /");
-        }
-
         foreach (string path in paths.Where(path => path[..^1].Contains('*', StringComparison.Ordinal)))
         {
             values.Fail(Flags.AuthorizationAlwaysAllowPaths, $"\"{path}\": a * may only stand at the end");
@@ -487,7 +482,7 @@ internal sealed record ServeOptions
         public static readonly Flag AuthorizationAlwaysAllowPaths = new("authorization-always-allow-paths", "PATH[,PATH...]", "/healthz,/readyz,/livez", "paths that are open to anybody; a * at the end stands for whatever follows", Repeatable: true);
         public static readonly Flag InsecurePort = new("insecure-port", "PORT", "0", "plain HTTP on 127.0.0.1 only, without authentication, for development; 0: off");
         public static readonly Flag AdminPort = new("admin-port", "PORT", "8081", "plain HTTP for /livez /readyz /healthz /metrics /version, no traffic data; 0: off");
-        public static readonly Flag MaxRequestsInFlight = new("max-requests-in-flight", "N", "400", "requests for traffic to serve at once; further ones are 429 with Retry-After, but for system:masters; 0: no limit");
+        public static readonly Flag MaxRequestsInFlight = new("max-requests-in-flight", "N", "400", "requests for traffic to serve at once; further ones are 429 with Retry-After, but for system:masters; a tenth for those who say not who they are; 0: no limit");
         public static readonly Flag RequestTimeout = new("request-timeout", "DURATION", GoDuration.Format(HostingOptions.DefaultRequestTimeout), "how long a request may take before it is 504; kube-apiserver breaks it off after 60s");
         public static readonly Flag ShutdownDelayDuration = new("shutdown-delay-duration", "DURATION", "0s", "time to serve on after SIGTERM, unready already, until nobody sends requests here any more");
         public static readonly Flag GoAwayChance = new("goaway-chance", "CHANCE", "0", "part of the requests, up to 0.02, that end their HTTP/2 connection, so that kube-apiserver finds other replicas");

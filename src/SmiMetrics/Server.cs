@@ -1,6 +1,8 @@
 using System.Net;
 using System.Net.Sockets;
 using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Connections.Features;
+using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.Logging.Console;
 using SmiMetrics.Api;
@@ -75,11 +77,14 @@ internal static partial class Server
     /// <exception cref="ServingCertificateException">There is no certificate to serve with.</exception>
     public static WebApplication Build(ServeOptions options, Doors doors, TimeProvider clock)
     {
-        WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
-        // Nothing is configured but by our own flags. Kestrel would open ports of its own that a variable or a file in the folder names.
+        // Nothing is configured but by our own flags, neither by ASP.NET's variables nor by files in the folder that we happen to be started in: Kestrel would
+        // open ports of its own, and an environment called Development would show strangers the stack of an error.
+        WebApplicationBuilder builder = WebApplication.CreateSlimBuilder(
+            new WebApplicationOptions { EnvironmentName = Environments.Production, ContentRootPath = AppContext.BaseDirectory });
         builder.Configuration.Sources.Clear();
         AddLogging(builder.Logging, options);
         builder.Services.AddSingleton(clock);
+        builder.Services.AddSingleton(options.Authorization);
         AddHosting(builder.Services, options.Hosting);
         AddTraffic(builder.Services, options, doors);
         builder.Services.AddHostedService(provider => provider.GetRequiredService<MeshMonitor>());
@@ -337,13 +342,13 @@ internal static partial class Server
     }
 
     private static Func<HttpContext, bool> By(Listener listener) => context =>
-        context.Features.Get<Microsoft.AspNetCore.Connections.Features.IConnectionItemsFeature>()?.Items.TryGetValue(typeof(Listener), out object? value) == true
+        context.Features.Get<IConnectionItemsFeature>()?.Items.TryGetValue(typeof(Listener), out object? value) == true
         && Equals(value, listener);
 
     /// <summary>What is asked of whom depends on where a request came in. What came in elsewhere has been asked nothing.</summary>
     private static Task RefuseOtherListenersAsync(HttpContext context, RequestDelegate next)
     {
-        if (Enum.GetValues<Listener>().Any(listener => By(listener)(context)))
+        if (context.Features.Get<IConnectionItemsFeature>()?.Items.ContainsKey(typeof(Listener)) == true)
         {
             return next(context);
         }
@@ -355,9 +360,9 @@ internal static partial class Server
     /// <summary>Takes the request apart, once for all who judge, answer and count it; for counting, in a bounded number of words.</summary>
     private static Task DescribeRequestAsync(HttpContext context, RequestDelegate next)
     {
-        RequestInfo info = RequestInfo.Of(context.Request.Method, context.Request.Path.Value!, context.Request.QueryString.Value);
+        context.Features.Set<IQueryFeature>(new QueryFeature(OrdinalQuery.Of(context.Request.QueryString.Value)));
+        RequestInfo info = RequestInfo.Of(context.Request);
         context.Features.Set(info);
-        context.Request.Query = OrdinalQuery.Of(context.Request.QueryString.Value);
         if (ResourcePath.Of(info) is { } path)
         {
             context.Features.Set(path);

@@ -78,15 +78,17 @@ internal static class Answer
 
     /// <summary>Sends a body whose head is ready, compressed if it is large and the caller takes that.</summary>
     /// <param name="packed">The same, compressed.</param>
-    public static async Task SendAsync(HttpContext context, byte[] body, byte[] packed)
+    public static async Task SendAsync(HttpContext context, byte[] body, Lazy<byte[]> packed)
     {
-        byte[] sent = IsWorthPacking(context, body.Length) ? packed : body;
+        byte[] sent = IsWorthPacking(context, body.Length) ? packed.Value : body;
         context.Response.ContentLength = sent.Length;
         await context.Response.Body.WriteAsync(sent, context.RequestAborted);
     }
 
     private static async Task SendAsync(HttpContext context, long length, Func<Stream, Task> copy)
     {
+        // While nothing has been sent, a time that is up is still an answer (504).
+        context.RequestAborted.ThrowIfCancellationRequested();
         HttpResponse response = context.Response;
         if (!IsWorthPacking(context, length))
         {

@@ -59,7 +59,7 @@ internal sealed class ConstantDocument
         }
 
         response.ContentType = contentType;
-        await Answer.SendAsync(context, _text, _packed.Value);
+        await Answer.SendAsync(context, _text, _packed);
     }
 
     /// <summary>As RFC 9110 §13.1.2 has it, and so Go's <c>http.ServeContent</c>: weak or not, one of several, or any.</summary>

@@ -26,7 +26,7 @@ internal sealed class TrafficApi(TrafficAggregator traffic, MeshMonitor meshes, 
     /// <summary>All versions, the preferred one first. They differ in name only.</summary>
     public static IReadOnlyList<string> Versions { get; } = ["v1alpha2", "v1alpha1"];
 
-    /// <summary>Answers any request below <c>/apis</c> and <c>/openapi</c>.</summary>
+    /// <summary>Answers any request below <c>/apis</c> and <c>/openapi</c>, and for one namespace of <c>/api/v1</c>.</summary>
     /// <exception cref="StatusException">The request cannot be answered as it is.</exception>
     /// <exception cref="SourceUnavailableException">Nor could a better one, at the moment.</exception>
     public Task AnswerAsync(HttpContext context)
@@ -34,7 +34,7 @@ internal sealed class TrafficApi(TrafficAggregator traffic, MeshMonitor meshes, 
         RequestInfo info = context.Features.GetRequiredFeature<RequestInfo>();
         if (info is { Group: "", Version: "v1", Resource: "namespaces", Subresource: "", Verb: "get" })
         {
-            return AnswerNamespaceAsync(context, info.Name);
+            return AnswerNamespace(context, info.Name);
         }
 
         if (info.IsResourceRequest)
@@ -57,12 +57,16 @@ internal sealed class TrafficApi(TrafficAggregator traffic, MeshMonitor meshes, 
     /// Of Kubernetes' own API no more than this: kubectl, which asks us alone where there is no kube-apiserver before us (the demo), looks after each 404
     /// whether the namespace is there, and only then says what was not found.
     /// </summary>
-    private Task AnswerNamespaceAsync(HttpContext context, string name)
+    private Task AnswerNamespace(HttpContext context, string name)
     {
-        CheckMethod(context.Request);
-        return cluster.Snapshot.Contains(new ObjectRef(ResourceKind.Namespace, "", name)) || !cluster.Snapshot.HasCluster
-            ? Answer.WriteAsync(context, StatusCodes.Status200OK, new PartialObjectMetadata("Namespace", "v1", new ObjectMeta(name, null, $"/api/v1/namespaces/{name}", null, null, null)))
-            : throw new StatusException(Status.NamespaceNotFound(name));
+        ClusterSnapshot snapshot = cluster.Snapshot;
+        bool listed = snapshot.HasCluster && !snapshot.Unread.Contains(ResourceKind.Namespace);
+        if (!KubernetesName.IsLabel(name) || (listed && !snapshot.Contains(new ObjectRef(ResourceKind.Namespace, "", name))))
+        {
+            throw new StatusException(Status.NamespaceNotFound(name));
+        }
+
+        return AnswerDocumentAsync(context, new PartialObjectMetadata("Namespace", "v1", new ObjectMeta(name, null, $"/api/v1/namespaces/{name}", null, null, null)));
     }
 
     private static Task AnswerDocumentAsync(HttpContext context, object document)
@@ -174,11 +178,12 @@ internal sealed class TrafficApi(TrafficAggregator traffic, MeshMonitor meshes, 
             return named;
         }
 
-        ObjectRef[] found = [.. path.Resource.Kinds.Select(kind => new ObjectRef(kind, path.Namespace ?? "", path.Name!)).Where(cluster.Snapshot.Contains)];
+        bool synced = cluster.Synced;
+        ObjectRef[] found = [.. path.Resource.Kinds.Select(kind => new ObjectRef(kind, path.Namespace ?? "", path.Name!)).Where(cluster.Snapshot.Knew)];
         return found switch
         {
             // Until the cluster has been read nothing can be found, and whoever asks for anything is told just that.
-            [] => cluster.Synced ? throw NotFound(path) : new ObjectRef(path.Resource.Kinds[0], path.Namespace ?? "", path.Name!),
+            [] => synced ? throw NotFound(path) : new ObjectRef(path.Resource.Kinds[0], path.Namespace ?? "", path.Name!),
             [var only] => only,
             _ => throw new StatusException(Status.BadRequest(
                 $"there are several workloads \"{path.Name}\": ask for one of {string.Join(", ", found.Select(path.Resource.NameOf))}")),

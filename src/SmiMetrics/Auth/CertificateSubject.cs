@@ -49,10 +49,10 @@ internal sealed record CertificateSubject(string CommonName, IReadOnlyList<strin
         return new CertificateSubject(commonName, organizations);
     }
 
-    /// <summary>A stranger may put anything there; as Go does, what is no text is passed over.</summary>
+    /// <summary>A stranger may put anything there. What is no text is passed over, as Go did it before 1.17; newer ones refuse such a certificate whole.</summary>
     private static bool IsText(AsnReader attribute) => attribute.PeekTag() is { TagClass: TagClass.Universal } tag && (UniversalTagNumber)tag.TagValue is
         UniversalTagNumber.UTF8String or UniversalTagNumber.PrintableString or UniversalTagNumber.IA5String or UniversalTagNumber.T61String
-        or UniversalTagNumber.BMPString or UniversalTagNumber.NumericString or UniversalTagNumber.VisibleString;
+        or UniversalTagNumber.BMPString or UniversalTagNumber.NumericString;
 
     private static string ReadText(AsnReader attribute) => attribute.ReadCharacterString((UniversalTagNumber)attribute.PeekTag().TagValue);
 }

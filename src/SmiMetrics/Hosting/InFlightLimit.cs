@@ -1,3 +1,4 @@
+using System.Collections.Frozen;
 using Microsoft.AspNetCore.Http.Features;
 using SmiMetrics.Api;
 using SmiMetrics.Auth;
@@ -10,11 +11,19 @@ namespace SmiMetrics.Hosting;
 /// Refuses requests for traffic beyond <see cref="HostingOptions.MaxRequestsInFlight"/> with 429, before anybody is asked whether they may, and before any
 /// query. Who they are has been found out by then; what that may cost is bounded elsewhere (<see cref="Auth.ReviewClient{TReview}"/>). A loaded
 /// server shall not look like a broken one: administrators and kube-apiserver itself (<c>system:masters</c>, as its probes say they are) are never
-/// refused, nor is who asks what there is or how the server does, which is answered from memory.
+/// refused, nor is who asks what there is or how the server does. Those who say not who they are have places of their own.
 /// </summary>
 /// <remarks>As apiserver <c>pkg/server/filters/maxinflight.go</c>. Stands behind authentication, because it asks who the caller is.</remarks>
-internal sealed class InFlightLimit(RequestDelegate next, HostingOptions options, RequestMetrics metrics)
+internal sealed class InFlightLimit(RequestDelegate next, HostingOptions options, AuthorizationOptions authorization, RequestMetrics metrics)
 {
+    /// <summary>Answered from memory, and by a verdict that everybody's requests share.</summary>
+    private static readonly FrozenSet<string> Descriptions = new[]
+    {
+        "/healthz", "/livez", "/readyz", "/metrics", "/version", "/apis", $"/apis/{TrafficApi.Group}", "/openapi/v2", "/openapi/v3",
+    }
+    .Concat(TrafficApi.Versions.SelectMany(version => new[] { $"/apis/{TrafficApi.Group}/{version}", $"/openapi/v3/apis/{TrafficApi.Group}/{version}" }))
+    .ToFrozenSet(StringComparer.Ordinal);
+
     /// <summary>Promises that a retry is worth it; kubectl and client-go then make it by themselves.</summary>
     private const int RetryAfterSeconds = 1;
 
@@ -50,11 +59,11 @@ internal sealed class InFlightLimit(RequestDelegate next, HostingOptions options
         }
     }
 
-    /// <summary>What nobody vouches for may ask for its health alone: whatever else it asks for, it is first asked whether it may.</summary>
-    private static bool IsExempt(IFeatureCollection features) => features.Get<RequestUser>() switch
+    /// <summary>Whatever else a caller may think up is first a question to kube-apiserver, whether it may.</summary>
+    private bool IsExempt(IFeatureCollection features) => features.Get<RequestUser>() switch
     {
-        { Name: RequestUser.AnonymousName } => features.Get<RequestInfo>()?.Path is "/healthz" or "/livez" or "/readyz",
+        { Name: RequestUser.AnonymousName } => features.Get<RequestInfo>() is { } info && authorization.IsAlwaysAllowed(info),
         { } user when user.Groups.Contains(RequestUser.MastersGroup) => true,
-        _ => features.Get<RequestInfo>() is { IsResourceRequest: false },
+        _ => features.Get<RequestInfo>() is { IsResourceRequest: false, Path: { } path } && Descriptions.Contains(path.TrimEnd('/')),
     };
 }

@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Numerics;
 
 namespace SmiMetrics.Kubernetes;
 
@@ -15,7 +14,7 @@ internal static class GoInteger
             return true;
         }
 
-        bool outOfRange = BigInteger.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out _);
+        bool outOfRange = text.AsSpan(text is ['-' or '+', ..] ? 1 : 0) is { Length: > 0 } digits && !digits.ContainsAnyExceptInRange('0', '9');
         problem = $"strconv.ParseInt: parsing \"{text}\": {(outOfRange ? "value out of range" : "invalid syntax")}";
         return false;
     }

@@ -7,7 +7,7 @@ namespace SmiMetrics.Kubernetes;
 internal static class OrdinalQuery
 {
     /// <param name="query">As sent, with or without its question mark; null for none.</param>
-    public static IQueryCollection Of(string? query)
+    public static QueryCollection Of(string? query)
     {
         Dictionary<string, List<string>> parameters = new(StringComparer.Ordinal);
         foreach (QueryStringEnumerable.EncodedNameValuePair pair in new QueryStringEnumerable(query))

@@ -36,7 +36,12 @@ internal sealed record RequestInfo(
     /// <param name="method">As sent: methods are case-sensitive, and <c>get</c> is none.</param>
     /// <param name="path">Decoded.</param>
     /// <param name="query">As sent, with or without its question mark; null for none.</param>
-    public static RequestInfo Of(string method, string path, string? query)
+    public static RequestInfo Of(string method, string path, string? query) => Read(method, path, OrdinalQuery.Of(query));
+
+    /// <param name="request">Whose query is an <see cref="OrdinalQuery"/>.</param>
+    public static RequestInfo Of(HttpRequest request) => Read(request.Method, request.Path.Value!, request.Query);
+
+    private static RequestInfo Read(string method, string path, IQueryCollection query)
     {
         string trimmed = path.Trim('/');
         ReadOnlySpan<string> parts = trimmed.Length == 0 ? [] : trimmed.Split('/');
@@ -96,9 +101,8 @@ internal sealed record RequestInfo(
     };
 
     /// <summary>Of several values the first counts. Where any option cannot be read, Kubernetes reads none of them but <c>watch</c>.</summary>
-    private static (bool Watch, string? Name) ReadListOptions(string? query)
+    private static (bool Watch, string? Name) ReadListOptions(IQueryCollection options)
     {
-        IQueryCollection options = OrdinalQuery.Of(query);
         // Anything else is true, even nothing.
         bool watch = options["watch"] is [{ } value, ..] && value.ToLowerInvariant() is not ("false" or "0");
         return (watch, IsReadable(options) ? SelectedName(First(options, "fieldSelector")) : null);

@@ -82,7 +82,10 @@ public sealed class InFlightLimitTests
     [InlineData(Root + "/pods", "system:authenticated", 429)]
     [InlineData(Root + "/pods", "system:masters", 200)]
     [InlineData(Root, "system:authenticated", 200)]
+    [InlineData("/openapi/v2", "system:authenticated", 200)]
     [InlineData("/readyz", null, 200)]
+    // Nothing is there, but whether that may be known kube-apiserver is asked.
+    [InlineData("/thought-up", "system:authenticated", 429)]
     public async Task Administrators_and_kube_apiserver_itself_are_never_refused_nor_is_who_asks_for_no_traffic(string path, string? group, int code)
     {
         TaskCompletionSource held = new();
@@ -162,6 +165,7 @@ public sealed class InFlightLimitTests
     private static InFlightLimit Limit(int max, RequestMeters meters, RequestDelegate next) => new(
         next,
         new HostingOptions { MaxRequestsInFlight = max, RequestTimeout = HostingOptions.DefaultRequestTimeout, ShutdownDelay = TimeSpan.Zero, GoAwayChance = 0 },
+        new AuthorizationOptions(),
         new RequestMetrics(meters));
 
     private static DefaultHttpContext Request(string path, string? group)

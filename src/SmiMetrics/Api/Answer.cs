@@ -24,10 +24,10 @@ internal static class Answer
     public static string? MediaTypeFor(AcceptClause clause) =>
         clause.TakesJson ? Json : clause.Takes("application", "yaml") ? Yaml : null;
 
+    /// <param name="mediaType">What the caller takes, of the two that there are.</param>
     /// <param name="document">Of a type that <see cref="ApiJson"/> knows.</param>
-    public static async Task WriteAsync(HttpContext context, int code, object document)
+    public static async Task WriteAsync(HttpContext context, int code, string mediaType, object document)
     {
-        string mediaType = Negotiation.Clauses(context.Request).Select(MediaTypeFor).FirstOrDefault(type => type is not null) ?? Json;
         using ChunkedBuffer body = new();
 
         // Quotes in messages stay readable: nothing that reads JSON as JSON needs them escaped twice.

@@ -28,12 +28,12 @@ internal static class ConstantDocuments
     public static Task AnswerGroupsAsync(HttpContext context)
     {
         TrafficApi.CheckMethod(context.Request);
-        foreach (AcceptClause clause in Negotiation.Clauses(context.Request).Where(clause => Answer.MediaTypeFor(clause) is not null))
+        foreach (AcceptClause clause in Negotiation.Clauses(context.Request))
         {
-            if (clause.IsPlain)
+            if (clause.IsPlain && Answer.MediaTypeFor(clause) is { } mediaType)
             {
                 context.Response.Headers.Vary = "Accept";
-                return Answer.WriteAsync(context, StatusCodes.Status200OK, Discovery.Groups);
+                return Answer.WriteAsync(context, StatusCodes.Status200OK, mediaType, Discovery.Groups);
             }
 
             if (clause is { TakesJson: true, As: GroupDiscoveryList.Name, Group: GroupDiscoveryList.Group, Version: { } version }

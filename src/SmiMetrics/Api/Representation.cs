@@ -24,7 +24,7 @@ internal enum RowObject
 /// <summary>The form that a caller gets, of those that it takes the one it would rather have.</summary>
 /// <param name="MetaVersion">Of <c>meta.k8s.io</c>, for tables and metadata: <c>v1</c> or <c>v1beta1</c>.</param>
 /// <param name="RowObject">Of tables.</param>
-internal sealed record Representation(ObjectForm Form, string MetaVersion, RowObject RowObject)
+internal sealed record Representation(string MediaType, ObjectForm Form, string MetaVersion, RowObject RowObject)
 {
     private const string MetaGroup = "meta.k8s.io";
 
@@ -33,11 +33,16 @@ internal sealed record Representation(ObjectForm Form, string MetaVersion, RowOb
     /// <exception cref="StatusException">406: nothing that the caller takes can be given; 400: <c>includeObject</c> is none.</exception>
     public static Representation Of(HttpRequest request, bool isList)
     {
-        foreach (AcceptClause clause in Negotiation.Clauses(request).Where(clause => Answer.MediaTypeFor(clause) is not null))
+        foreach (AcceptClause clause in Negotiation.Clauses(request))
         {
+            if (Answer.MediaTypeFor(clause) is not { } mediaType)
+            {
+                continue;
+            }
+
             if (clause.IsPlain)
             {
-                return new Representation(ObjectForm.Whole, "", RowObject.None);
+                return new Representation(mediaType, ObjectForm.Whole, "", RowObject.None);
             }
 
             if (clause is not { Group: MetaGroup, Version: "v1" or "v1beta1" })
@@ -48,9 +53,9 @@ internal sealed record Representation(ObjectForm Form, string MetaVersion, RowOb
             switch (clause.As)
             {
                 case "Table":
-                    return new Representation(ObjectForm.Table, clause.Version, ReadRowObject(request));
+                    return new Representation(mediaType, ObjectForm.Table, clause.Version, ReadRowObject(request));
                 case "PartialObjectMetadata" or "PartialObjectMetadataList" when clause.As.EndsWith("List", StringComparison.Ordinal) == isList:
-                    return new Representation(ObjectForm.Metadata, clause.Version, RowObject.None);
+                    return new Representation(mediaType, ObjectForm.Metadata, clause.Version, RowObject.None);
                 case "PartialObjectMetadata" or "PartialObjectMetadataList":
                     throw new StatusException(Status.NotAcceptable(
                         $"you requested {clause.As}, but the requested object is {(isList ? "a list" : "not a list")}"));

@@ -52,7 +52,9 @@ internal sealed partial class StatusErrors(RequestDelegate next, ILogger<StatusE
             context.Response.Headers.RetryAfter = seconds.ToString(CultureInfo.InvariantCulture);
         }
 
-        return Answer.WriteAsync(context, status.Code, status);
+        // An error is a plain Status, in whatever shape the answer was wanted.
+        string mediaType = Negotiation.Clauses(context.Request).Select(Answer.MediaTypeFor).FirstOrDefault(type => type is not null) ?? Answer.Json;
+        return Answer.WriteAsync(context, status.Code, mediaType, status);
     }
 
     private Status Translate(Exception exception, HttpContext context)

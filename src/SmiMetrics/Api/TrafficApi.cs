@@ -72,9 +72,8 @@ internal sealed class TrafficApi(TrafficAggregator traffic, MeshMonitor meshes, 
     private static Task AnswerDocumentAsync(HttpContext context, object document)
     {
         CheckMethod(context.Request);
-        return Negotiation.Clauses(context.Request).Any(clause => clause.IsPlain && Answer.MediaTypeFor(clause) is not null)
-            ? Answer.WriteAsync(context, StatusCodes.Status200OK, document)
-            : throw new StatusException(Status.NotAcceptable());
+        string? mediaType = Negotiation.Clauses(context.Request).Where(clause => clause.IsPlain).Select(Answer.MediaTypeFor).FirstOrDefault(type => type is not null);
+        return Answer.WriteAsync(context, StatusCodes.Status200OK, mediaType ?? throw new StatusException(Status.NotAcceptable()), document);
     }
 
     private async Task AnswerTrafficAsync(HttpContext context, RequestInfo info, ResourcePath path)
@@ -195,7 +194,7 @@ internal sealed class TrafficApi(TrafficAggregator traffic, MeshMonitor meshes, 
     private static Task WriteAsync<T>(HttpContext context, Representation representation, Forms<T> forms, T item)
     {
         Answer.Warn(context.Response, forms.Warnings([item]));
-        return Answer.WriteAsync(context, StatusCodes.Status200OK, forms.Of(item, representation));
+        return Answer.WriteAsync(context, StatusCodes.Status200OK, representation.MediaType, forms.Of(item, representation));
     }
 
     private Task WriteListAsync(HttpContext context, ResourcePath path, ObjectReference resource, Func<Task<IReadOnlyList<TrafficItem>>> ask)
@@ -221,7 +220,7 @@ internal sealed class TrafficApi(TrafficAggregator traffic, MeshMonitor meshes, 
             : pages.Begin(question, [.. (await ask()).Where(item => options.Selects(forms.Metadata(item)))], options.Limit);
         int? remaining = page.Remaining > 0 && options.SelectsAll ? page.Remaining : null;
         Answer.Warn(context.Response, forms.Warnings(page.Items));
-        await Answer.WriteAsync(context, StatusCodes.Status200OK, forms.Of(new ListMeta(path.SelfLink, page.Continue, remaining), page.Items, representation));
+        await Answer.WriteAsync(context, StatusCodes.Status200OK, representation.MediaType, forms.Of(new ListMeta(path.SelfLink, page.Continue, remaining), page.Items, representation));
     }
 
     /// <summary>What was asked, apart from how much of it at once and in which form: whatever else is added to the parameters one day is part of it.</summary>

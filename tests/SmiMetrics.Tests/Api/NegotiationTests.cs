@@ -101,6 +101,14 @@ public sealed class NegotiationTests
     public void Clauses_are_in_the_order_of_their_quality_then_of_what_they_say(string accept, string subType) =>
         Assert.Equal("application/" + subType, Negotiation.Clauses(Request(accept)).Select(Answer.MediaTypeFor).First());
 
+    /// <summary>The form was that of one clause and the media type that of another, which had been passed over.</summary>
+    [Theory]
+    [InlineData("application/yaml;as=Bogus;g=meta.k8s.io;v=v1, application/json", "application/json")]
+    [InlineData("application/json;as=Bogus;g=meta.k8s.io;v=v1, application/yaml", "application/yaml")]
+    [InlineData("application/yaml;as=Table;g=meta.k8s.io;v=v1, application/json", "application/yaml")]
+    public void The_clause_that_says_the_form_says_the_media_type(string accept, string mediaType) =>
+        Assert.Equal(mediaType, Representation.Of(Request(accept), isList: true).MediaType);
+
     /// <summary>A megabyte of clauses cost a third of a second and 75 MB, before anybody had asked who sends it.</summary>
     [Fact]
     public void A_header_of_absurd_length_is_not_read() =>

@@ -31,7 +31,7 @@ internal sealed class ListPages(TimeProvider clock, int mostItems)
 
     private readonly Dictionary<string, LinkedListNode<Kept>> _byId = new(StringComparer.Ordinal);
 
-    private int _items;
+    private int _cost;
 
     /// <summary>What is kept, in items.</summary>
     public int Cost
@@ -41,7 +41,7 @@ internal sealed class ListPages(TimeProvider clock, int mostItems)
             lock (_lock)
             {
                 Expire();
-                return _items;
+                return _cost;
             }
         }
     }
@@ -62,8 +62,8 @@ internal sealed class ListPages(TimeProvider clock, int mostItems)
         {
             Expire();
             _byId[id] = _kept.AddLast(new Kept(id, hash, items, items.Count + CostOfList, clock.GetUtcNow() + Lifetime));
-            _items += items.Count + CostOfList;
-            while (_items > mostItems && _kept.Count > 1)
+            _cost += items.Count + CostOfList;
+            while (_cost > mostItems && _kept.Count > 1)
             {
                 RemoveFirst();
             }
@@ -132,7 +132,7 @@ internal sealed class ListPages(TimeProvider clock, int mostItems)
 
     private void RemoveFirst()
     {
-        _items -= _kept.First!.Value.Cost;
+        _cost -= _kept.First!.Value.Cost;
         _byId.Remove(_kept.First.Value.Id);
         _kept.RemoveFirst();
     }

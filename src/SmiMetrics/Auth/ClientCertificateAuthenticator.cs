@@ -44,12 +44,7 @@ internal sealed class ClientCertificateAuthenticator(AuthenticationTrust trust, 
             return known;
         }
 
-        CertificateSubject subject = CertificateSubject.Of(leaf);
-        ClientCertificateChain.Verification verification =
-            ClientCertificateChain.Verify(leaf, presented?.Intermediates ?? [], authorities.Bundle, now);
-        CertificateVerdict verdict = verification.Fault is { } fault
-            ? CertificateVerdict.Refused(authorities.Generation, now, subject, fault)
-            : CertificateVerdict.Trusted(authorities.Generation, verification.NotAfter, subject);
+        CertificateVerdict verdict = CertificateVerdict.Of(leaf, presented, authorities.Bundle, authorities.Generation, now);
         if (presented is not null)
         {
             presented.AsUser = verdict;

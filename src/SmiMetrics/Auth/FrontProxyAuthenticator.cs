@@ -74,25 +74,18 @@ internal sealed class FrontProxyAuthenticator(AuthenticationTrust trust, AuthMet
             return known;
         }
 
-        CertificateVerdict verdict = JudgeAnew(leaf, presented?.Intermediates ?? [], configuration, now);
+        CertificateVerdict verdict = CertificateVerdict.Of(leaf, presented, configuration.Bundle, configuration.Generation, now);
+        if (verdict.Fault is null && configuration.AllowedNames.Count > 0 && !configuration.AllowedNames.Contains(verdict.Subject.CommonName))
+        {
+            verdict = CertificateVerdict.Refused(configuration.Generation, now, verdict.Subject, "not in the list of allowed names");
+        }
+
         if (presented is not null)
         {
             presented.AsFrontProxy = verdict;
         }
 
         return verdict;
-    }
-
-    private static CertificateVerdict JudgeAnew(
-        X509Certificate2 leaf, IReadOnlyList<byte[]> intermediates, FrontProxyConfiguration configuration, DateTimeOffset now)
-    {
-        CertificateSubject subject = CertificateSubject.Of(leaf);
-        ClientCertificateChain.Verification verification = ClientCertificateChain.Verify(leaf, intermediates, configuration.Bundle, now);
-        return verification.Fault is { } fault
-            ? CertificateVerdict.Refused(configuration.Generation, now, subject, fault)
-            : configuration.AllowedNames.Count == 0 || configuration.AllowedNames.Contains(subject.CommonName)
-                ? CertificateVerdict.Trusted(configuration.Generation, verification.NotAfter, subject)
-                : CertificateVerdict.Refused(configuration.Generation, now, subject, "not in the list of allowed names");
     }
 
     /// <summary>The non-empty values of the headers, one for each line. A comma in a value is part of a name.</summary>

@@ -1,3 +1,5 @@
+using System.Security.Cryptography.X509Certificates;
+
 namespace SmiMetrics.Auth;
 
 /// <summary>
@@ -40,7 +42,15 @@ internal sealed record CertificateVerdict(long Generation, DateTimeOffset Until,
     /// <summary>Whether it may be used instead of judging again: the chain is by far the dearest part of a request.</summary>
     public bool Holds(long generation, DateTimeOffset now) => Generation == generation && now <= Until;
 
-    public static CertificateVerdict Trusted(long generation, DateTimeOffset notAfter, CertificateSubject subject) => new(generation, notAfter, subject, null);
+    /// <summary>Judges a certificate by a bundle of authorities.</summary>
+    /// <param name="generation">Of the bundle.</param>
+    public static CertificateVerdict Of(
+        X509Certificate2 leaf, PresentedCertificates? presented, IReadOnlyList<X509Certificate2> bundle, long generation, DateTimeOffset now)
+    {
+        CertificateSubject subject = CertificateSubject.Of(leaf);
+        ClientCertificateChain.Verification verification = ClientCertificateChain.Verify(leaf, presented?.Intermediates ?? [], bundle, now);
+        return verification.Fault is { } fault ? Refused(generation, now, subject, fault) : new(generation, verification.NotAfter, subject, null);
+    }
 
     public static CertificateVerdict Refused(long generation, DateTimeOffset now, CertificateSubject subject, string fault) =>
         new(generation, now + RefusalLifetime, subject, $"client certificate cn={Printable(subject.CommonName)}: {fault}");

@@ -25,6 +25,7 @@ internal sealed partial class MeshMonitor(
 
     private readonly TaskCompletionSource _firstLook = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Dictionary<string, DateTimeOffset> _lastFound = [];
+    private readonly SemaphoreSlim _looking = new(1);
     private bool _noneTold;
     private volatile Look _last = new([], [], null);
 
@@ -57,6 +58,12 @@ internal sealed partial class MeshMonitor(
     /// <summary>Looks now, besides what the loop does or instead of it.</summary>
     public Task LookNowAsync(CancellationToken cancellationToken) => LookAsync(cancellationToken);
 
+    public override void Dispose()
+    {
+        _looking.Dispose();
+        base.Dispose();
+    }
+
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         try
@@ -84,6 +91,20 @@ internal sealed partial class MeshMonitor(
 
     /// <returns>Whether a mesh was found, its scrape interval is known, and the cluster was there to tell of its proxies.</returns>
     private async Task<bool> LookAsync(CancellationToken cancellationToken)
+    {
+        // One look at a time: each goes by what the one before has seen.
+        await _looking.WaitAsync(cancellationToken);
+        try
+        {
+            return await LookAloneAsync(cancellationToken);
+        }
+        finally
+        {
+            _looking.Release();
+        }
+    }
+
+    private async Task<bool> LookAloneAsync(CancellationToken cancellationToken)
     {
         bool synced = cluster.Synced;
         IReadOnlyList<MeshDescriptor> meshes = configured.Current;

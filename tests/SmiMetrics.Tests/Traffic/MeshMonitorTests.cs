@@ -156,6 +156,37 @@ public sealed class MeshMonitorTests
         Assert.Single(log.Lines, line => line.StartsWith("Warning: mesh linkerd: server: there are no series response_latency_ms_bucket, so latencies are unknown.", StringComparison.Ordinal));
     }
 
+    /// <summary>Two looks at once wrote into what both remember, and one of them ended with an exception.</summary>
+    [Fact]
+    public async Task A_look_that_is_asked_for_during_another_begins_when_that_has_ended()
+    {
+        MeshMonitor monitor = null!;
+        Task? second = null;
+        int asked = 0;
+        int askedAtOnce = -1;
+        monitor = Monitor(
+            _ =>
+            {
+                asked++;
+                if (second is null)
+                {
+                    int before = asked;
+                    second = Task.CompletedTask;
+                    second = monitor.LookNowAsync(TestContext.Current.CancellationToken);
+                    askedAtOnce = asked - before;
+                }
+
+                return SeriesProbe.None;
+            },
+            TimeProvider.System,
+            NullLogger<MeshMonitor>.Instance);
+        await monitor.LookNowAsync(TestContext.Current.CancellationToken);
+        await second!;
+        Assert.Equal(0, askedAtOnce);
+        Assert.True(asked > 1);
+        monitor.Dispose();
+    }
+
     private static async Task<MeshMonitor> LookAsync(Func<string, SeriesProbe> probe)
     {
         MeshMonitor monitor = Monitor(probe, TimeProvider.System, NullLogger<MeshMonitor>.Instance);

@@ -6,6 +6,9 @@ namespace SmiMetrics.Tests;
 /// <summary>Compares text with <c>testdata/NAME.golden</c>. <c>UPDATE_GOLDEN=1</c> writes the file instead; git then shows what changed.</summary>
 internal static class Golden
 {
+    /// <summary>The folder of SmiMetrics.sln.</summary>
+    public static string Repository { get; } = Path.GetFullPath(Path.Combine(Path.GetDirectoryName(Here())!, "..", ".."));
+
     public static bool Updating => Environment.GetEnvironmentVariable("UPDATE_GOLDEN") == "1";
 
     public static void Verify(string name, string actual) => VerifyFile($"tests/SmiMetrics.Tests/testdata/{name}.golden", actual);
@@ -14,7 +17,7 @@ internal static class Golden
     /// <param name="name">Its path from the root.</param>
     public static void VerifyFile(string name, string actual)
     {
-        string path = Path.Combine(TestProject(), "..", "..", name);
+        string path = Path.Combine(Repository, name);
         if (Updating)
         {
             Directory.CreateDirectory(Path.GetDirectoryName(path)!);
@@ -59,5 +62,5 @@ internal static class Golden
         return text.ToString();
     }
 
-    private static string TestProject([CallerFilePath] string thisFile = "") => Path.GetDirectoryName(thisFile)!;
+    private static string Here([CallerFilePath] string thisFile = "") => thisFile;
 }

@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using System.Text.RegularExpressions;
 using SmiMetrics.Api;
 using SmiMetrics.Demo;
@@ -9,14 +8,13 @@ namespace SmiMetrics.Tests;
 /// <summary>What README.md shows is what the program does.</summary>
 public sealed partial class ReadmeTests
 {
-    private static readonly string Repository = Path.GetFullPath(Path.Combine(Path.GetDirectoryName(Here())!, "..", ".."));
-    private static readonly string Readme = File.ReadAllText(Path.Combine(Repository, "README.md"));
+    private static readonly string Readme = File.ReadAllText(Path.Combine(Golden.Repository, "README.md"));
 
     /// <summary>The end-to-end tests have the real kubectl print these.</summary>
     [Fact]
     public void What_kubectl_shows_is_what_it_prints()
     {
-        string[] printed = [.. Directory.EnumerateFiles(Path.Combine(Repository, "tests", "SmiMetrics.EndToEnd", "testdata", "kubectl")).Select(file => File.ReadAllText(file).TrimEnd())];
+        string[] printed = [.. Directory.EnumerateFiles(Path.Combine(Golden.Repository, "tests", "SmiMetrics.EndToEnd", "testdata", "kubectl")).Select(file => File.ReadAllText(file).TrimEnd())];
         string[] shown = [.. Blocks("console").Where(block => block.StartsWith("$ kubectl get ", StringComparison.Ordinal)).Select(block => block.TrimEnd())];
         Assert.True(shown.Length >= 4, "the README no longer opens with what a user sees");
         Assert.All(shown, block => Assert.Contains(block, printed));
@@ -88,7 +86,7 @@ public sealed partial class ReadmeTests
     {
         foreach (Match link in FileName().Matches(Readme))
         {
-            Assert.True(Path.Exists(Path.Combine(Repository, link.Groups[1].Value)), link.Groups[1].Value);
+            Assert.True(Path.Exists(Path.Combine(Golden.Repository, link.Groups[1].Value)), link.Groups[1].Value);
         }
     }
 
@@ -125,8 +123,6 @@ public sealed partial class ReadmeTests
 
     private static IEnumerable<string> Shell() =>
         Blocks("sh").SelectMany(block => block.Split('\n', StringSplitOptions.RemoveEmptyEntries));
-
-    private static string Here([CallerFilePath] string path = "") => path;
 
     [GeneratedRegex(@"^\| `([^`]+)` \|", RegexOptions.Multiline)]
     private static partial Regex PathRow();

@@ -52,12 +52,7 @@ internal sealed class ServerUnderTest : IAsyncDisposable
             $"--insecure-port={port}", $"--admin-port={adminPort}", "--log-level=error",
         ];
         string[] args = [.. defaults.Where(flag => !flags.Any(other => other.Split('=')[0] == flag.Split('=')[0])), .. flags];
-        ServeOptions? options = null;
-        StringWriter errors = new();
-        await CommandLine.RunAsync(args, _ => null, new Commands { Serve = (read, _) => Task.FromResult((options = read) is null ? 1 : 0) }, TextWriter.Null, errors, CancellationToken.None);
-        Assert.True(options is not null, errors.ToString());
-
-        WebApplication app = Server.Build(options, doors, clock);
+        WebApplication app = await ServerInProcess.BuildAsync(doors, clock, args);
         if (snapshot is not null)
         {
             app.Services.GetRequiredService<Cluster>().Publish(snapshot);

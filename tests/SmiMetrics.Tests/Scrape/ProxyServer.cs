@@ -55,7 +55,7 @@ internal sealed class ProxyServer : IAsyncDisposable
                 connections.Add(ServeAsync(socket));
             }
         }
-        catch (Exception e) when (_stop.IsCancellationRequested || e is SocketException)
+        catch (Exception e) when (e is SocketException or OperationCanceledException or ObjectDisposedException or InvalidOperationException)
         {
             // Whatever a listener says that is stopped while it accepts.
         }

@@ -5,7 +5,7 @@ using SmiMetrics.EndToEnd.Mesh;
 namespace SmiMetrics.EndToEnd;
 
 /// <summary>One Prometheus with the series of three meshes, and a server that is told of none of them.</summary>
-public sealed class MixedWorld(World world) : HistoryWorld(world, "smi-metrics-auto")
+public sealed class MixedWorld(World world) : HistoryWorld(world, "prometheus-of-three-meshes")
 {
     private static readonly Duration[] Durations = [new(0.5, 20), new(0.4, 80), new(0.1, 400)];
     private static readonly double[] Milliseconds = [1, 10, 50, 100, 250, 500, 1000];
@@ -68,6 +68,7 @@ public sealed class MixedWorld(World world) : HistoryWorld(world, "smi-metrics-a
 }
 
 /// <summary>With <c>--mesh auto</c> each object is answered for by the first mesh that sees it, and no request is counted twice.</summary>
+[Trait(Runs.Trait, Runs.Once)]
 public sealed class AutoDetectionTests(World world, MixedWorld mixed) : WorldTest(world), IClassFixture<MixedWorld>
 {
     private static readonly string[] InOrder = ["linkerd", "istio", "cilium"];
@@ -75,12 +76,12 @@ public sealed class AutoDetectionTests(World world, MixedWorld mixed) : WorldTes
     [Fact]
     public async Task Every_workload_is_answered_for_by_the_first_mesh_that_sees_it()
     {
-        Dictionary<(string, string), TrafficItem> items = (await ListAsync("/deployments")).ToDictionary(item => (item.Namespace, item.Name));
+        Dictionary<(string, string), TrafficItem> items = (await mixed.Server.ListAsync("/deployments", Token)).ToDictionary(item => (item.Namespace, item.Name));
         foreach ((string @namespace, string name, (string Mesh, Rates Rates)[] seen) in MixedWorld.Workloads)
         {
             (string mesh, Rates rates) = seen.MinBy(by => Array.IndexOf(InOrder, by.Mesh));
             TrafficItem item = items[(@namespace, name)];
-            item.AssertShape("v1alpha2", TimeSpan.FromSeconds(60), mesh);
+            item.AssertShape("v1alpha2", HistoryWorld.Window, mesh, mixed.Instant);
             Assert.Equal("ok", item.State);
             item.AssertCounts(rates, $"{@namespace}/{name}");
         }
@@ -89,12 +90,12 @@ public sealed class AutoDetectionTests(World world, MixedWorld mixed) : WorldTes
     [Fact]
     public async Task A_namespace_has_each_of_its_workloads_once_whichever_mesh_sees_it()
     {
-        Dictionary<string, TrafficItem> items = (await ListAsync("/namespaces")).ToDictionary(item => item.Name);
+        Dictionary<string, TrafficItem> items = (await mixed.Server.ListAsync("/namespaces", Token)).ToDictionary(item => item.Name);
         foreach (IGrouping<string, (string Namespace, string Name, (string Mesh, Rates Rates)[] Seen)> workloads in MixedWorld.Workloads.GroupBy(workload => workload.Namespace))
         {
             (string Mesh, Rates Rates)[] first = [.. workloads.Select(workload => workload.Seen.MinBy(by => Array.IndexOf(InOrder, by.Mesh)))];
             TrafficItem item = items[workloads.Key];
-            item.AssertShape("v1alpha2", TimeSpan.FromSeconds(60), string.Join(',', InOrder.Intersect(first.Select(by => by.Mesh))));
+            item.AssertShape("v1alpha2", HistoryWorld.Window, string.Join(',', InOrder.Intersect(first.Select(by => by.Mesh))), mixed.Instant);
             Assert.True(item.State == "ok", $"{item}");
             item.AssertCounts(first.Aggregate(default(Rates), (sum, by) => sum + by.Rates), workloads.Key);
         }
@@ -123,6 +124,4 @@ public sealed class AutoDetectionTests(World world, MixedWorld mixed) : WorldTes
         Assert.Contains("statefulset", linkerd["status"]!["series"]![0]!["missingLabels"]!.AsArray().Select(label => label!.GetValue<string>()));
         Statuses.Assert(await mixed.Server.GetAsync($"{Api}/meshes/nosuch", Token), System.Net.HttpStatusCode.NotFound, "NotFound");
     }
-
-    private async Task<IReadOnlyList<TrafficItem>> ListAsync(string path) => TrafficItem.ListOf((await mixed.Server.GetAsync(Api + path, Token)).Json);
 }

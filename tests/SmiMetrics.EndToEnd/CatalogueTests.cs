@@ -8,11 +8,8 @@ namespace SmiMetrics.EndToEnd;
 /// Every mesh of the catalogue, by a real Prometheus and by the embedded scraper: what a server says is the traffic that was made, in each
 /// kind that the mesh tells, and of all others it says that the mesh cannot tell them, and why.
 /// </summary>
-public sealed class CatalogueTests(World world, CatalogueWorld catalogue) : WorldTest(world), IClassFixture<CatalogueWorld>
+public sealed class CatalogueTests(World world, RecordedWorld recorded) : RecordedTest(world, recorded)
 {
-    // A scrape that ends while the server asks may be missing from its answer and present in ours.
-    private const int Attempts = 4;
-
     public static TheoryData<string, string> Meshes
     {
         get
@@ -35,26 +32,23 @@ public sealed class CatalogueTests(World world, CatalogueWorld catalogue) : Worl
     [MemberData(nameof(Meshes))]
     public async Task Every_object_has_the_numbers_of_what_it_received(string name, string source)
     {
-        (CatalogueMesh mesh, SmiMetricsServer server) = await BeginAsync(name, source);
+        (CatalogueMesh mesh, InProcessServer server) = await BeginAsync(name, source);
         foreach (string kind in mesh.ToldKinds)
         {
             IReadOnlyDictionary<End, Rates> expected = mesh.Received(kind);
             Assert.NotEmpty(expected);
-            await RetryAsync(async () =>
+            Dictionary<End, TrafficItem> items = (await server.ListAsync($"/{kind}", Token)).ToDictionary(EndOf);
+            foreach ((End end, Rates rates) in expected)
             {
-                Dictionary<End, TrafficItem> items = (await ListAsync(server, $"/{kind}")).ToDictionary(EndOf);
-                foreach ((End end, Rates rates) in expected)
-                {
-                    Assert.True(items.Remove(end, out TrafficItem? item), $"{end} is not in the list of {kind}");
-                    await AssertAsync(mesh, source, item, rates, mesh.ReceivedSide(kind), mesh.Buckets(end), $"{end}");
-                }
+                Assert.True(items.Remove(end, out TrafficItem? item), $"{end} is not in the list of {kind}");
+                await AssertAsync(mesh, item, rates, mesh.ReceivedSide(kind), mesh.Buckets(end), $"{end}");
+            }
 
-                // Idle, not seen, or a workload of another mesh.
-                Assert.All(items.Values, item => Assert.True(item.IsWithoutTraffic, $"{item.Kind} {item.Namespace}/{item.Name} had no traffic\n{item}"));
-                End one = expected.Keys.OrderBy(end => end.ToString(), StringComparer.Ordinal).First();
-                TrafficItem alone = new((await GetAsync(server, one.Path)).Json);
-                await AssertAsync(mesh, source, alone, expected[one], mesh.ReceivedSide(kind), mesh.Buckets(one), $"{one} by its name");
-            });
+            // Idle, not seen, or a workload of another mesh.
+            Assert.All(items.Values, item => Assert.True(item.IsWithoutTraffic, $"{item.Kind} {item.Namespace}/{item.Name} had no traffic\n{item}"));
+            End one = expected.Keys.OrderBy(end => end.ToString(), StringComparer.Ordinal).First();
+            TrafficItem alone = await server.ItemAsync(one.Path, Token);
+            await AssertAsync(mesh, alone, expected[one], mesh.ReceivedSide(kind), mesh.Buckets(one), $"{one} by its name");
         }
     }
 
@@ -62,21 +56,18 @@ public sealed class CatalogueTests(World world, CatalogueWorld catalogue) : Worl
     [MemberData(nameof(Meshes))]
     public async Task A_list_of_a_namespace_has_its_numbers_and_no_others(string name, string source)
     {
-        (CatalogueMesh mesh, SmiMetricsServer server) = await BeginAsync(name, source);
+        (CatalogueMesh mesh, InProcessServer server) = await BeginAsync(name, source);
         foreach (string kind in mesh.ToldKinds.Except(["namespaces", "nodes"]))
         {
             IReadOnlyDictionary<End, Rates> expected = mesh.Received(kind);
             foreach (string @namespace in new[] { mesh.Topology.First, mesh.Topology.Second, Topology.Outside })
             {
-                await RetryAsync(async () =>
+                IReadOnlyList<TrafficItem> items = await server.ListAsync($"/namespaces/{@namespace}/{kind}", Token);
+                Assert.All(items, item => Assert.Equal(@namespace, item.Namespace));
+                foreach (End end in expected.Keys.Where(end => end.Namespace == @namespace))
                 {
-                    IReadOnlyList<TrafficItem> items = await ListAsync(server, $"/namespaces/{@namespace}/{kind}");
-                    Assert.All(items, item => Assert.Equal(@namespace, item.Namespace));
-                    foreach (End end in expected.Keys.Where(end => end.Namespace == @namespace))
-                    {
-                        Assert.Single(items, item => EndOf(item) == end).AssertCounts(expected[end], $"{end} in {@namespace}");
-                    }
-                });
+                    Assert.Single(items, item => EndOf(item) == end).AssertCounts(expected[end], $"{end} in {@namespace}");
+                }
             }
         }
     }
@@ -85,24 +76,21 @@ public sealed class CatalogueTests(World world, CatalogueWorld catalogue) : Worl
     [MemberData(nameof(Meshes))]
     public async Task Every_object_has_its_edges_and_no_others(string name, string source)
     {
-        (CatalogueMesh mesh, SmiMetricsServer server) = await BeginAsync(name, source);
+        (CatalogueMesh mesh, InProcessServer server) = await BeginAsync(name, source);
         foreach (string kind in mesh.KindsWithEdges)
         {
             foreach (IGrouping<End, ToldEdge> edges in mesh.Edges(kind))
             {
                 Dictionary<string, ToldEdge> expected = edges.ToDictionary(edge => edge.Key);
-                await RetryAsync(async () =>
+                TrafficItem[] items = [.. (await server.ListAsync($"{edges.Key.Path}/edges", Token)).Where(item => item.EdgeKey.Split(' ', 2)[1] != edges.Key.ToString())];
+                Assert.True(
+                    expected.Keys.Order(StringComparer.Ordinal).SequenceEqual(items.Select(item => item.EdgeKey).Order(StringComparer.Ordinal)),
+                    $"edges of {edges.Key}\n  expected: {string.Join("; ", expected.Keys.Order())}\n  reported: {string.Join("; ", items.Select(item => item.EdgeKey).Order())}");
+                foreach (TrafficItem item in items)
                 {
-                    TrafficItem[] items = [.. (await ListAsync(server, $"{edges.Key.Path}/edges")).Where(item => item.EdgeKey.Split(' ', 2)[1] != edges.Key.ToString())];
-                    Assert.True(
-                        expected.Keys.Order(StringComparer.Ordinal).SequenceEqual(items.Select(item => item.EdgeKey).Order(StringComparer.Ordinal)),
-                        $"edges of {edges.Key}\n  expected: {string.Join("; ", expected.Keys.Order())}\n  reported: {string.Join("; ", items.Select(item => item.EdgeKey).Order())}");
-                    foreach (TrafficItem item in items)
-                    {
-                        ToldEdge edge = expected[item.EdgeKey];
-                        await AssertAsync(mesh, source, item, edge.Rates, edge.Side, edge.Buckets, $"{edges.Key} {edge.Key}");
-                    }
-                });
+                    ToldEdge edge = expected[item.EdgeKey];
+                    await AssertAsync(mesh, item, edge.Rates, edge.Side, edge.Buckets, $"{edges.Key} {edge.Key}");
+                }
             }
         }
     }
@@ -111,7 +99,7 @@ public sealed class CatalogueTests(World world, CatalogueWorld catalogue) : Worl
     [MemberData(nameof(Meshes))]
     public async Task What_the_mesh_cannot_tell_is_not_found_and_the_answer_says_why(string name, string source)
     {
-        (CatalogueMesh mesh, SmiMetricsServer server) = await BeginAsync(name, source);
+        (CatalogueMesh mesh, InProcessServer server) = await BeginAsync(name, source);
         foreach (string kind in CatalogueMesh.Kinds)
         {
             End some = new($"{char.ToUpperInvariant(kind[0])}{kind[1..^1]}", "", kind is "namespaces" or "nodes" ? "" : mesh.Topology.First, "some");
@@ -137,64 +125,19 @@ public sealed class CatalogueTests(World world, CatalogueWorld catalogue) : Worl
     private static End EndOf(TrafficItem item) =>
         new(item.Kind, item.Json["resource"]!["apiVersion"]!.GetValue<string>(), item.Namespace, item.Name);
 
-    private async Task<(CatalogueMesh Mesh, SmiMetricsServer Server)> BeginAsync(string name, string source)
-    {
-        CatalogueMesh mesh = Catalogues.Find(name);
-        SmiMetricsServer server = catalogue.Server(mesh, Enum.Parse<Source>(source));
-        await World.SettledAsync(World.QuietSince, World.Window, Token);
-        await World.SettledAsync(catalogue.Prometheus.SteadySince, World.Window, Token);
-        await World.SettledAsync(server.ReadySince, source == nameof(Source.Scrape) ? World.Window : TimeSpan.Zero, Token);
-        return (mesh, server);
-    }
+    private async Task<(CatalogueMesh Mesh, InProcessServer Server)> BeginAsync(string name, string source) =>
+        (Catalogues.Find(name), await Recorded.ServerAsync(name, Enum.Parse<Source>(source), Token));
 
-    private async Task AssertAsync(CatalogueMesh mesh, string source, TrafficItem item, Rates rates, string side, string? buckets, string what)
+    private async Task AssertAsync(CatalogueMesh mesh, TrafficItem item, Rates rates, string side, string? buckets, string what)
     {
-        item.AssertShape("v1alpha2", World.Window, mesh.Name);
+        item.AssertShape("v1alpha2", RecordedWorld.Window, mesh.Name, Recorded.Instant);
         item.AssertCounts(rates, what);
         Assert.Equal(side, item.Side);
         Assert.True(item.State == (mesh.HasLatency ? "ok" : "partial"), $"{what}: {item}");
-        if (!mesh.HasLatency || buckets is null)
+        if (mesh.HasLatency && buckets is not null)
         {
-            return;
+            IReadOnlyList<double?> percentiles = await Recorded.Prometheus.PercentilesAsync(buckets, item.Window, item.Timestamp, Token);
+            item.AssertPercentiles([.. percentiles.Select(percentile => percentile * mesh.MillisecondsPerUnit)], $"{what}, {buckets}");
         }
-
-        if (source == nameof(Source.Prometheus))
-        {
-            item.AssertPercentiles(await PercentilesAsync(0), $"{what}, {buckets}");
-        }
-        else
-        {
-            item.AssertPercentilesBetween(await PercentilesAsync(-TrafficItem.RankTolerance), await PercentilesAsync(TrafficItem.RankTolerance), $"{what}, {buckets}");
-        }
-
-        async Task<IReadOnlyList<double?>> PercentilesAsync(double offset) =>
-            [.. (await catalogue.Prometheus.PercentilesAsync(buckets, item.Window, item.Timestamp, offset, Token)).Select(percentile => percentile * mesh.MillisecondsPerUnit)];
-    }
-
-    private static async Task RetryAsync(Func<Task> check)
-    {
-        for (int attempt = 1; ; attempt++)
-        {
-            try
-            {
-                await check();
-                return;
-            }
-            catch (Xunit.Sdk.XunitException) when (attempt < Attempts)
-            {
-                // Asked again, about a later moment.
-                await Task.Delay(TimeSpan.FromSeconds(1.3), TimeProvider.System, Token);
-            }
-        }
-    }
-
-    private static async Task<IReadOnlyList<TrafficItem>> ListAsync(SmiMetricsServer server, string path) =>
-        TrafficItem.ListOf((await GetAsync(server, path)).Json);
-
-    private static async Task<HttpAnswer> GetAsync(SmiMetricsServer server, string path)
-    {
-        HttpAnswer answer = await server.GetAsync(Api + path, Token);
-        Assert.True(answer.Code == HttpStatusCode.OK, $"{path}: {(int)answer.Code} {answer.Body}\n{server.Logs}");
-        return answer;
     }
 }

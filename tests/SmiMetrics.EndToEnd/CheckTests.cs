@@ -1,4 +1,5 @@
 using SmiMetrics.EndToEnd.Harness;
+using SmiMetrics.EndToEnd.Mesh;
 
 namespace SmiMetrics.EndToEnd;
 
@@ -54,7 +55,7 @@ public sealed class CheckTests(World world) : WorldTest(world)
     public async Task The_cluster_tells_of_proxies_that_nobody_scrapes()
     {
         await using PrometheusServer prometheus = await PrometheusServer.StartWithHistoryAsync(
-            World.Programs, World.Workspace, "check-unscraped", Linkerd(TimeSpan.FromSeconds(10), "namespace=\"shop\",pod=\"web-1\",deployment=\"web\","), Token);
+            World.Programs, World.Workspace, "check-unscraped", Linkerd(TimeSpan.FromSeconds(10), "namespace=\"shop\",pod=\"web-1\",deployment=\"web\",").WriteUntilNow, Token);
         Outcome check = await Command.RunAsync(
             World.Server, ["check", "--kubeconfig", World.ServerKubeconfig, "--mesh", "linkerd,istio", "--prometheus-url", prometheus.Url], Token);
         Assert.Equal(1, check.Status);
@@ -66,9 +67,16 @@ public sealed class CheckTests(World world) : WorldTest(world)
     [Fact]
     public async Task The_proxies_themselves_can_be_checked_too()
     {
+        SimulatedMesh proxies = new(TimeProvider.System, TimeProvider.System.GetUtcNow());
+        foreach ((ScrapeTarget target, ProxyPage page) in new LinkerdSimulation(World.Linkerd.Topology).Proxies())
+        {
+            proxies.Show(target.Url, page);
+        }
+
+        await using PodNetwork network = await PodNetwork.StartAsync(proxies, Token);
         Outcome check = await Command.RunAsync(
             World.Server,
-            ["check", "--kubeconfig", World.ServerKubeconfig, "--mesh", "linkerd", "--scrape-interval", "1s", "--scrape-proxy-url", World.Mesh.NewProxyUrl()],
+            ["check", "--kubeconfig", World.ServerKubeconfig, "--mesh", "linkerd", "--scrape-interval", "1s", "--scrape-proxy-url", network.ProxyUrl],
             Token);
         Assert.True(check.Status == 0, check.Output + check.Error);
         Assert.Contains("linkerd: found; scraped every 1 s, ", check.Output, StringComparison.Ordinal);
@@ -104,7 +112,7 @@ public sealed class CheckTests(World world) : WorldTest(world)
 
     private static readonly string[] NowhereToScrape = ["--kubernetes", "none", "--scrape-target", "http://127.0.0.1:1/metrics#namespace=shop&pod=web-1"];
 
-    private static string Linkerd(TimeSpan interval, string scrapeLabels)
+    private static History Linkerd(TimeSpan interval, string scrapeLabels)
     {
         History history = new(interval);
         foreach (string direction in new[] { "inbound", "outbound" })
@@ -116,13 +124,14 @@ public sealed class CheckTests(World world) : WorldTest(world)
             history.Observe("response_latency_ms", $"{target},status_code=\"200\"", 10, [new(1, 5)], Bounds, 1);
         }
 
-        return history.OpenMetrics(endsNow: true);
+        return history;
     }
 
-    private async Task<Outcome> CheckAsync(string name, string? openMetrics, params string[] flags)
+    /// <param name="history">Null for a Prometheus that holds nothing.</param>
+    private async Task<Outcome> CheckAsync(string name, History? history, params string[] flags)
     {
         await using PrometheusServer prometheus = await PrometheusServer.StartWithHistoryAsync(
-            World.Programs, World.Workspace, name, openMetrics ?? "# EOF\n", Token);
+            World.Programs, World.Workspace, name, history is null ? text => text.Write("# EOF\n") : history.WriteUntilNow, Token);
         return await Command.RunAsync(World.Server, ["check", "--kubernetes", "none", "--prometheus-url", prometheus.Url, .. flags], Token);
     }
 

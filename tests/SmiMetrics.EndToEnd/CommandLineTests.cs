@@ -65,7 +65,7 @@ public sealed class CommandLineTests(World world) : WorldTest(world)
             ("Kestrel__Endpoints__Stray__Url", $"http://127.0.0.1:{stray}"),
             ("ASPNETCORE_URLS", $"http://127.0.0.1:{stray}"));
         using HttpClient client = new();
-        await Eventually.SucceedsAsync("the server is live", TimeSpan.FromSeconds(30), token => client.GetStringAsync(new Uri($"http://127.0.0.1:{admin}/livez"), token), () => server.Tail, Token);
+        await Eventually.SomeAsync<string>("the server is live", async token => await client.GetStringAsync(new Uri($"http://127.0.0.1:{admin}/livez"), token), () => server.Tail, Token);
         await Assert.ThrowsAsync<HttpRequestException>(() => client.GetAsync(new Uri($"http://127.0.0.1:{stray}/apis"), Token));
     }
 

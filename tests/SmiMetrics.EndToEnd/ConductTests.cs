@@ -13,7 +13,7 @@ public sealed class ConductTests(World world) : WorldTest(world)
     public override async ValueTask InitializeAsync()
     {
         await base.InitializeAsync();
-        _server = await World.RouteToAsync(World.Linkerd, Source.Prometheus, Token);
+        _server = await World.RouteAsync(Token);
     }
 
     [Theory]

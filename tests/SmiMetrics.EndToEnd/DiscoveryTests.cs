@@ -11,7 +11,7 @@ public sealed class DiscoveryTests(World world) : WorldTest(world)
     public override async ValueTask InitializeAsync()
     {
         await base.InitializeAsync();
-        await World.RouteToAsync(World.Linkerd, Source.Prometheus, Token);
+        await World.RouteAsync(Token);
     }
 
     [Theory]
@@ -73,7 +73,7 @@ public sealed class DiscoveryTests(World world) : WorldTest(world)
     [InlineData("v2beta1")]
     public async Task A_server_asked_for_aggregated_discovery_gives_it(params string[] versions)
     {
-        SmiMetricsServer server = await World.RouteToAsync(World.Linkerd, Source.Prometheus, Token);
+        SmiMetricsServer server = await World.RouteAsync(Token);
         string accept = string.Join(',', versions.Select(ContentTypeOf));
         using KubeApi client = new($"https://127.0.0.1:{server.SecurePort}", World.ControlPlane.FrontProxy, World.Installation.Authority, Installation.ServerName);
         HttpAnswer answer = await client.SendAsync(
@@ -91,7 +91,7 @@ public sealed class DiscoveryTests(World world) : WorldTest(world)
     [Fact]
     public async Task A_server_asked_for_an_unknown_form_of_discovery_says_406()
     {
-        SmiMetricsServer server = await World.RouteToAsync(World.Linkerd, Source.Prometheus, Token);
+        SmiMetricsServer server = await World.RouteAsync(Token);
         using KubeApi client = new($"https://127.0.0.1:{server.SecurePort}", World.ControlPlane.FrontProxy, World.Installation.Authority, Installation.ServerName);
         HttpAnswer answer = await client.SendAsync(
             HttpMethod.Get, "/apis", null, [("Accept", ContentTypeOf("v9")), ("X-Remote-User", "system:kube-aggregator"), ("X-Remote-Group", "system:masters")], Token);

@@ -11,7 +11,7 @@ public sealed class ErrorTests(World world) : WorldTest(world)
     public override async ValueTask InitializeAsync()
     {
         await base.InitializeAsync();
-        await World.RouteToAsync(World.Linkerd, Source.Prometheus, Token);
+        await World.RouteAsync(Token);
     }
 
     [Theory]
@@ -123,7 +123,7 @@ public sealed class ErrorTests(World world) : WorldTest(world)
     [InlineData("web%0D%0Ax")]
     public async Task Control_characters_in_a_name_are_refused(string name)
     {
-        SmiMetricsServer server = await World.RouteToAsync(World.Linkerd, Source.Prometheus, Token);
+        SmiMetricsServer server = await World.RouteAsync(Token);
         AssertStatus(await server.GetAsync($"{Deployments}/{name}", Token), HttpStatusCode.BadRequest, "BadRequest");
     }
 

@@ -6,11 +6,8 @@ using SmiMetrics.EndToEnd.Mesh;
 namespace SmiMetrics.EndToEnd;
 
 /// <summary>The main job, for one mesh and one source: what clients read through kube-apiserver is the traffic that was made.</summary>
-public abstract class GoldenMetricsTests(World world) : WorldTest(world)
+public abstract class GoldenMetricsTests(World world, RecordedWorld recorded) : RecordedTest(world, recorded)
 {
-    // The server asks about "now", so a scrape that ends while it asks may be missing from its answer and present in ours.
-    private const int Attempts = 4;
-
     public static TheoryData<string> Resources => new(MeshUnderTest.Resources);
 
     public static TheoryData<string> NamespacedResources => new(MeshUnderTest.NamespacedResources);
@@ -22,12 +19,7 @@ public abstract class GoldenMetricsTests(World world) : WorldTest(world)
     public override async ValueTask InitializeAsync()
     {
         await base.InitializeAsync();
-        SmiMetricsServer server = await World.RouteToAsync(Mesh, Source, Token);
-        await World.SettledAsync(World.QuietSince, World.Window, Token);
-        if (Source == Source.Scrape)
-        {
-            await World.SettledAsync(server.ReadySince, World.Window, Token);
-        }
+        await Recorded.RouteToAsync(Mesh, Source, Token);
     }
 
     [Theory]
@@ -38,7 +30,7 @@ public abstract class GoldenMetricsTests(World world) : WorldTest(world)
         foreach (Target target in Mesh.Targets(resource).Where(IsTold))
         {
             TrafficItem item = await GetAsync(target.Path);
-            item.AssertShape("v1alpha2", World.Window, Mesh.Name);
+            item.AssertShape("v1alpha2", RecordedWorld.Window, Mesh.Name, Recorded.Instant);
             item.AssertResource(target);
             Assert.Equal("ok", item.State);
             item.AssertCounts(Mesh.Received(target), $"{target}");
@@ -51,7 +43,7 @@ public abstract class GoldenMetricsTests(World world) : WorldTest(world)
     {
         foreach (Target target in Mesh.Targets(resource).Where(IsTold))
         {
-            await AssertPercentilesAsync(async () => [(await GetAsync(target.Path), Mesh.Buckets(target))], $"{target}");
+            await AssertPercentilesAsync(await GetAsync(target.Path), Mesh.Buckets(target), $"{target}");
         }
     }
 
@@ -71,7 +63,8 @@ public abstract class GoldenMetricsTests(World world) : WorldTest(world)
     [MemberData(nameof(Resources))]
     public async Task A_list_of_the_cluster_has_the_numbers_of_every_namespace(string resource)
     {
-        AssertItems(await ListAsync($"/{resource}"), [.. Mesh.AllTargets(resource)]);
+        // By kubectl, whose way is the same for all other paths.
+        AssertItems(TrafficItem.ListOf((await World.Admin.GetRawAsync($"{Api}/{resource}", Token)).Json), [.. Mesh.AllTargets(resource)]);
     }
 
     [Fact]
@@ -87,7 +80,7 @@ public abstract class GoldenMetricsTests(World world) : WorldTest(world)
             foreach (TrafficItem item in items)
             {
                 ExpectedEdge edge = expected[item.EdgeKey];
-                item.AssertShape("v1alpha2", World.Window, Mesh.Name);
+                item.AssertShape("v1alpha2", RecordedWorld.Window, Mesh.Name, Recorded.Instant);
                 item.AssertResource(target);
                 Assert.Equal(edge.PeerApiVersion, item.Json["edge"]!["resource"]!["apiVersion"]!.GetValue<string>());
                 Assert.Equal(edge.Side, item.Side);
@@ -109,14 +102,12 @@ public abstract class GoldenMetricsTests(World world) : WorldTest(world)
         foreach (Target target in targets)
         {
             Dictionary<string, ExpectedEdge> expected = Mesh.Edges(target).Where(IsTold).ToDictionary(edge => edge.Key);
-            await AssertPercentilesAsync(
-                async () =>
-                [
-                    .. (await ListAsync($"{target.Path}/edges"))
-                        .Where(item => expected.ContainsKey(item.EdgeKey))
-                        .Select(item => (item, expected[item.EdgeKey].Buckets)),
-                ],
-                $"edges of {target}");
+            TrafficItem[] items = [.. (await ListAsync($"{target.Path}/edges")).Where(item => expected.ContainsKey(item.EdgeKey))];
+            Assert.NotEmpty(items);
+            foreach (TrafficItem item in items)
+            {
+                await AssertPercentilesAsync(item, expected[item.EdgeKey].Buckets, $"{target} {item.EdgeKey}");
+            }
         }
     }
 
@@ -139,7 +130,7 @@ public abstract class GoldenMetricsTests(World world) : WorldTest(world)
     {
         Target api = Mesh.Find("deployments", Mesh.Topology.First, "api");
         TrafficItem item = await GetAsync($"{api.Path}?window={window}");
-        item.AssertShape("v1alpha2", TimeSpan.FromSeconds(int.Parse(window[..^1], CultureInfo.InvariantCulture)), Mesh.Name);
+        item.AssertShape("v1alpha2", TimeSpan.FromSeconds(int.Parse(window[..^1], CultureInfo.InvariantCulture)), Mesh.Name, Recorded.Instant);
         item.AssertCounts(Mesh.Received(api), $"{api} in {window}");
     }
 
@@ -151,7 +142,7 @@ public abstract class GoldenMetricsTests(World world) : WorldTest(world)
         Target api = Mesh.Find("deployments", Mesh.Topology.First, "api");
         JsonNode answer = (await World.Admin.GetRawAsync($"/apis/metrics.smi-spec.io/{version}{api.Path}", Token)).Json;
         TrafficItem item = new(answer);
-        item.AssertShape(version, World.Window, Mesh.Name);
+        item.AssertShape(version, RecordedWorld.Window, Mesh.Name, Recorded.Instant);
         item.AssertResource(api);
         item.AssertCounts(Mesh.Received(api), $"{api} in {version}");
     }
@@ -183,10 +174,7 @@ public abstract class GoldenMetricsTests(World world) : WorldTest(world)
 
     internal async Task<IReadOnlyList<TrafficItem>> ListAsync(string path) => TrafficItem.ListOf(await ReadAsync(path));
 
-    // The way from kubectl is the same for both sources, and takes longer than the rest.
-    private async Task<JsonNode> ReadAsync(string path) => Source == Source.Prometheus
-        ? (await World.Admin.GetRawAsync(Api + path, Token)).Json
-        : await World.ControlPlane.Api.GetAsync(Api + path, Token);
+    private Task<JsonNode> ReadAsync(string path) => World.ControlPlane.Api.GetAsync(Api + path, Token);
 
     private static bool IsToItself(Target target, TrafficItem item) => target.Kind == "Namespace" && item.EdgeKey.EndsWith($"Namespace /{target.Name}", StringComparison.Ordinal);
 
@@ -197,7 +185,7 @@ public abstract class GoldenMetricsTests(World world) : WorldTest(world)
         foreach (Target target in expected.Values.Where(IsTold))
         {
             TrafficItem item = Assert.Single(items, item => (item.Namespace, item.Name) == (target.Namespace, target.Name));
-            item.AssertShape("v1alpha2", World.Window, Mesh.Name);
+            item.AssertShape("v1alpha2", RecordedWorld.Window, Mesh.Name, Recorded.Instant);
             item.AssertResource(target);
             item.AssertCounts(Mesh.Received(target), $"{target} in a list");
         }
@@ -214,68 +202,35 @@ public abstract class GoldenMetricsTests(World world) : WorldTest(world)
         });
     }
 
-    private async Task AssertPercentilesAsync(Func<Task<(TrafficItem Item, string Buckets)[]>> ask, string what)
-    {
-        for (int attempt = 1; ; attempt++)
-        {
-            (TrafficItem Item, string Buckets)[] answers = await ask();
-            Assert.NotEmpty(answers);
-            try
-            {
-                foreach ((TrafficItem item, string buckets) in answers)
-                {
-                    if (Source == Source.Prometheus)
-                    {
-                        item.AssertPercentiles(await PercentilesAsync(item, buckets, 0), $"{what}, {buckets}");
-                    }
-                    else
-                    {
-                        item.AssertPercentilesBetween(
-                            await PercentilesAsync(item, buckets, -TrafficItem.RankTolerance),
-                            await PercentilesAsync(item, buckets, TrafficItem.RankTolerance),
-                            $"{what}, {buckets}");
-                    }
-                }
-
-                return;
-            }
-            catch (Xunit.Sdk.XunitException) when (attempt < Attempts)
-            {
-                // Asked again, about a later moment.
-                await Task.Delay(TimeSpan.FromSeconds(1.3), TimeProvider.System, Token);
-            }
-        }
-    }
-
-    private Task<IReadOnlyList<double?>> PercentilesAsync(TrafficItem item, string buckets, double offset) =>
-        World.Prometheus.PercentilesAsync(buckets, item.Window, item.Timestamp, offset, Token);
+    private async Task AssertPercentilesAsync(TrafficItem item, string buckets, string what) =>
+        item.AssertPercentiles(await Recorded.Prometheus.PercentilesAsync(buckets, item.Window, item.Timestamp, Token), $"{what}, {buckets}");
 }
 
-public sealed class LinkerdTests(World world) : GoldenMetricsTests(world)
+public sealed class LinkerdTests(World world, RecordedWorld recorded) : GoldenMetricsTests(world, recorded)
 {
     internal override MeshUnderTest Mesh => World.Linkerd;
 
     internal override Source Source => Source.Prometheus;
 }
 
-public sealed class LinkerdScrapedTests(World world) : GoldenMetricsTests(world)
+public sealed class LinkerdScrapedTests(World world, RecordedWorld recorded) : GoldenMetricsTests(world, recorded)
 {
     internal override MeshUnderTest Mesh => World.Linkerd;
 
     internal override Source Source => Source.Scrape;
 }
 
-public sealed class IstioTests(World world) : IstioGoldenMetricsTests(world)
+public sealed class IstioTests(World world, RecordedWorld recorded) : IstioGoldenMetricsTests(world, recorded)
 {
     internal override Source Source => Source.Prometheus;
 }
 
-public sealed class IstioScrapedTests(World world) : IstioGoldenMetricsTests(world)
+public sealed class IstioScrapedTests(World world, RecordedWorld recorded) : IstioGoldenMetricsTests(world, recorded)
 {
     internal override Source Source => Source.Scrape;
 }
 
-public abstract class IstioGoldenMetricsTests(World world) : GoldenMetricsTests(world)
+public abstract class IstioGoldenMetricsTests(World world, RecordedWorld recorded) : GoldenMetricsTests(world, recorded)
 {
     internal override MeshUnderTest Mesh => World.Istio;
 

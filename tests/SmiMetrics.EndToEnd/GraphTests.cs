@@ -4,7 +4,7 @@ using SmiMetrics.EndToEnd.Mesh;
 namespace SmiMetrics.EndToEnd;
 
 /// <summary><c>trafficedges</c>: the graph of a namespace, or of the cluster, in one answer.</summary>
-public sealed class GraphTests(World world) : WorldTest(world)
+public sealed class GraphTests(World world, RecordedWorld recorded) : RecordedTest(world, recorded)
 {
     // Istio does not say which of two workloads of one name it is.
     private static bool IsTold(Flow flow) => flow.From.Meshed && flow.From.Name != "ledger" && flow.To.Name != "ledger";
@@ -15,13 +15,13 @@ public sealed class GraphTests(World world) : WorldTest(world)
     [MemberData(nameof(MeshesAndSources))]
     public async Task The_cluster_has_every_edge_once(string name, string source)
     {
-        (MeshUnderTest mesh, SmiMetricsServer server) = await BeginAsync(name, source);
+        (MeshUnderTest mesh, InProcessServer server) = await BeginAsync(name, source);
         Dictionary<string, Rates> expected = Expected(mesh, _ => true);
-        TrafficItem[] items = [.. (await ListAsync(server, "/trafficedges")).Where(IsTold)];
+        TrafficItem[] items = [.. (await server.ListAsync("/trafficedges", Token)).Where(IsTold)];
         Assert.Equal(expected.Keys.Order(StringComparer.Ordinal), items.Select(Key).Order(StringComparer.Ordinal));
         Assert.All(items, item =>
         {
-            item.AssertShape("v1alpha2", World.Window, mesh.Name);
+            item.AssertShape("v1alpha2", RecordedWorld.Window, mesh.Name, Recorded.Instant);
             Assert.Equal(("to", "client", "ok"), (item.Direction, item.Side, item.State));
             item.AssertCounts(expected[Key(item)], Key(item));
         });
@@ -32,10 +32,10 @@ public sealed class GraphTests(World world) : WorldTest(world)
     [MemberData(nameof(MeshesAndSources))]
     public async Task A_namespace_has_what_its_workloads_send_and_receive(string name, string source)
     {
-        (MeshUnderTest mesh, SmiMetricsServer server) = await BeginAsync(name, source);
+        (MeshUnderTest mesh, InProcessServer server) = await BeginAsync(name, source);
         string home = mesh.Topology.Second;
         Dictionary<string, Rates> expected = Expected(mesh, flow => flow.From.Namespace == home || flow.To.Namespace == home);
-        TrafficItem[] items = [.. (await ListAsync(server, $"/namespaces/{home}/trafficedges")).Where(IsTold)];
+        TrafficItem[] items = [.. (await server.ListAsync($"/namespaces/{home}/trafficedges", Token)).Where(IsTold)];
         Assert.Equal(expected.Keys.Order(StringComparer.Ordinal), items.Select(Key).Order(StringComparer.Ordinal));
         Assert.All(items, item =>
         {
@@ -50,8 +50,8 @@ public sealed class GraphTests(World world) : WorldTest(world)
     [Fact]
     public async Task The_servers_view_can_be_asked_for()
     {
-        (MeshUnderTest mesh, SmiMetricsServer server) = await BeginAsync("istio", nameof(Source.Prometheus));
-        TrafficItem[] items = [.. (await ListAsync(server, $"/namespaces/{mesh.Topology.First}/trafficedges?side=server")).Where(IsTold)];
+        (MeshUnderTest mesh, InProcessServer server) = await BeginAsync("istio", nameof(Source.Prometheus));
+        TrafficItem[] items = [.. (await server.ListAsync($"/namespaces/{mesh.Topology.First}/trafficedges?side=server", Token)).Where(IsTold)];
         Assert.NotEmpty(items);
         Assert.All(items, item => Assert.Equal("server", item.Side));
     }
@@ -59,9 +59,9 @@ public sealed class GraphTests(World world) : WorldTest(world)
     [Fact]
     public async Task A_graph_costs_four_queries_at_most()
     {
-        (_, SmiMetricsServer server) = await BeginAsync("istio", nameof(Source.Prometheus));
+        (_, InProcessServer server) = await BeginAsync("istio", nameof(Source.Prometheus));
         double before = await QueriesAsync(server);
-        await ListAsync(server, $"/namespaces/{World.Istio.Topology.First}/trafficedges?window=19s");
+        await server.ListAsync($"/namespaces/{World.Istio.Topology.First}/trafficedges?window=19s", Token);
         Assert.InRange(await QueriesAsync(server) - before, 1, 4);
     }
 
@@ -79,7 +79,7 @@ public sealed class GraphTests(World world) : WorldTest(world)
         return item.Direction == "to" ? $"{own} -> {peer}" : $"{peer} -> {own}";
     }
 
-    private static async Task<double> QueriesAsync(SmiMetricsServer server)
+    private static async Task<double> QueriesAsync(InProcessServer server)
     {
         string text = await server.Admin.GetStringAsync("/metrics", Token);
         return text.Split('\n')
@@ -87,19 +87,6 @@ public sealed class GraphTests(World world) : WorldTest(world)
             .Sum(line => double.Parse(line.Split(' ')[^1], System.Globalization.CultureInfo.InvariantCulture));
     }
 
-    private async Task<(MeshUnderTest Mesh, SmiMetricsServer Server)> BeginAsync(string name, string source)
-    {
-        MeshUnderTest mesh = name == "linkerd" ? World.Linkerd : World.Istio;
-        SmiMetricsServer server = await World.ServerAsync(mesh, Enum.Parse<Source>(source), Token);
-        await World.SettledAsync(World.QuietSince, World.Window, Token);
-        await World.SettledAsync(server.ReadySince, World.Window, Token);
-        return (mesh, server);
-    }
-
-    private static async Task<IReadOnlyList<TrafficItem>> ListAsync(SmiMetricsServer server, string path)
-    {
-        HttpAnswer answer = await server.GetAsync(Api + path, Token);
-        Assert.True(answer.Code == System.Net.HttpStatusCode.OK, $"{path}: {(int)answer.Code} {answer.Body}");
-        return TrafficItem.ListOf(answer.Json);
-    }
+    private async Task<(MeshUnderTest Mesh, InProcessServer Server)> BeginAsync(string name, string source) =>
+        (name == "linkerd" ? World.Linkerd : World.Istio, await Recorded.ServerAsync(name, Enum.Parse<Source>(source), Token));
 }

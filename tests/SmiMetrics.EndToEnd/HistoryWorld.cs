@@ -1,14 +1,23 @@
+using Microsoft.Extensions.Time.Testing;
 using SmiMetrics.EndToEnd.Harness;
 
 namespace SmiMetrics.EndToEnd;
 
-/// <summary>A Prometheus that holds series whose past and future are made up, and a server that is told of it alone: it has to find out which meshes there are.</summary>
-/// <param name="name">Of the server, for its files and logs.</param>
+/// <summary>
+/// A Prometheus that holds series whose past is made up, and a server that is told of it alone, by a clock that stands at the end of that past: it has
+/// to find out which meshes there are.
+/// </summary>
+/// <param name="name">Of the Prometheus, for its files.</param>
 public abstract class HistoryWorld(World world, string name) : IAsyncLifetime
 {
+    internal static readonly TimeSpan Window = TimeSpan.FromSeconds(60);
+
     internal World World { get; } = world;
 
-    internal SmiMetricsServer Server { get; private set; } = null!;
+    /// <summary>What all numbers are about.</summary>
+    internal DateTimeOffset Instant { get; private set; }
+
+    internal InProcessServer Server { get; private set; } = null!;
 
     internal PrometheusServer Prometheus { get; private set; } = null!;
 
@@ -21,11 +30,11 @@ public abstract class HistoryWorld(World world, string name) : IAsyncLifetime
 
         CancellationToken token = TestContext.Current.CancellationToken;
         History history = await PrepareAsync(token);
-        Prometheus = await PrometheusServer.StartWithHistoryAsync(World.Programs, World.Workspace, $"{name}-history", history.OpenMetrics(endsNow: false), token);
-        Server = await World.StartServerAsync(
-            name,
-            ["--kubeconfig", World.ServerKubeconfig, "--prometheus-url", Prometheus.Url, "--cache-ttl", "1s", "--max-stale", "0s", "--default-window", "60s"],
-            token);
+        Instant = DateTimeOffset.FromUnixTimeSeconds(TimeProvider.System.GetUtcNow().ToUnixTimeSeconds());
+        Prometheus = await PrometheusServer.StartWithHistoryAsync(World.Programs, World.Workspace, name, text => history.Write(text, Instant - (10 * Window), Instant), token);
+        Server = await InProcessServer.StartAsync(
+            Doors.Real, new FakeTimeProvider(Instant), await World.ReadClusterAsync(token), ["--prometheus-url", Prometheus.Url, "--cache-ttl", "1s", "--default-window", "60s"], token);
+        await Server.LookAsync(token);
     }
 
     public async ValueTask DisposeAsync()

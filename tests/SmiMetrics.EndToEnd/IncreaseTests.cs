@@ -22,7 +22,7 @@ public sealed class PrometheusWithRandomPages(World world) : IAsyncLifetime
         if (world.Unable is null)
         {
             Prometheus = await PrometheusServer.StartWithHistoryAsync(
-                world.Programs, world.Workspace, "random-pages", RandomPages.OpenMetrics(Targets), TestContext.Current.CancellationToken);
+                world.Programs, world.Workspace, "random-pages", text => text.Write(RandomPages.OpenMetrics(Targets)), TestContext.Current.CancellationToken);
         }
     }
 
@@ -32,6 +32,7 @@ public sealed class PrometheusWithRandomPages(World world) : IAsyncLifetime
 /// <summary>
 /// The embedded store's <c>increase</c> against Prometheus' own, over the same samples: not within a tolerance of timing, but to the digit.
 /// </summary>
+[Trait(Runs.Trait, Runs.Once)]
 public sealed class IncreaseTests(World world, PrometheusWithRandomPages history) : WorldTest(world), IClassFixture<PrometheusWithRandomPages>
 {
     private const double Precision = 1e-9;

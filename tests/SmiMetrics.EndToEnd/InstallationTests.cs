@@ -5,6 +5,7 @@ using SmiMetrics.EndToEnd.Harness;
 namespace SmiMetrics.EndToEnd;
 
 /// <summary>What <c>kubectl apply -k apiservice</c> leaves in the cluster, tested without the server.</summary>
+[Trait(Runs.Trait, Runs.Once)]
 public sealed class InstallationTests(World world) : WorldTest(world)
 {
     [Theory]
@@ -109,12 +110,13 @@ public sealed class InstallationTests(World world) : WorldTest(world)
     public async Task The_built_in_roles_gain_the_right_to_read_traffic(string role)
     {
         // kube-controller-manager aggregates roles in its own time.
-        await Eventually.SucceedsAsync(
+        string aggregated = await Eventually.SomeAsync(
             $"{role} contains metrics.smi-spec.io",
-            TimeSpan.FromSeconds(30),
-            async token => Assert.Contains(
-                "metrics.smi-spec.io", await World.ControlPlane.Api.GetTextAsync($"/apis/rbac.authorization.k8s.io/v1/clusterroles/{role}", token), StringComparison.Ordinal),
+            async token => await World.ControlPlane.Api.GetTextAsync($"/apis/rbac.authorization.k8s.io/v1/clusterroles/{role}", token) is var text
+                && text.Contains("metrics.smi-spec.io", StringComparison.Ordinal) ? text : null,
             () => World.ControlPlane.Logs,
             Token);
+        JsonNode rule = Assert.Single(JsonNode.Parse(aggregated)!["rules"]!.AsArray(), rule => rule!["apiGroups"]!.ToJsonString().Contains("metrics.smi-spec.io", StringComparison.Ordinal))!;
+        Assert.Equal(["get", "list"], rule["verbs"]!.AsArray().Select(verb => verb!.GetValue<string>()).Order());
     }
 }

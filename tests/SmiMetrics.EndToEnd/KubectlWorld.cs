@@ -10,8 +10,6 @@ namespace SmiMetrics.EndToEnd;
 /// </summary>
 public sealed class KubectlWorld(World world) : IAsyncLifetime
 {
-    private static readonly double[] Bounds = [1, 2, 3, 4, 5, 10, 20, 30, 40, 50, 100, 200, 300, 400, 500, 1000, 2000, 5000];
-
     private static readonly Workload Web = new("Deployment", "shop", "web", 2, 900, meshed: true);
     private static readonly Workload Catalog = new("Deployment", "shop", "catalog", 1, 901, meshed: true);
     private static readonly Workload GiftCards = new("Deployment", "shop", "gift-cards", 1, 902, meshed: true);
@@ -96,24 +94,23 @@ public sealed class KubectlWorld(World world) : IAsyncLifetime
             _routed = server;
         }
 
-        await _installation.AvailableAsync(server, cancellationToken);
+        await _installation.AvailableAsync(() => server.Logs, cancellationToken);
     }
 
     private Kubectl Kubectl(bool old, string kubeconfig, string home) => new(old ? world.Programs.OldKubectl : world.Programs.Kubectl, kubeconfig, home);
 
     private async Task StartAsync(CancellationToken cancellationToken)
     {
-        Task<PrometheusServer> prometheus = PrometheusServer.StartWithHistoryAsync(world.Programs, _workspace, "kubectl-history", Series().OpenMetrics(endsNow: false), cancellationToken);
+        Task<PrometheusServer> prometheus = PrometheusServer.StartWithHistoryAsync(world.Programs, _workspace, "kubectl-history", Series().WriteAroundNow, cancellationToken);
         _controlPlane = await ControlPlane.StartAsync(_workspace, world.Programs.ControlPlane, cancellationToken);
         _prometheus = await prometheus;
         await WriteAsync(_controlPlane.Api, cancellationToken);
         _installation = await Installation.ApplyAsync(_workspace, _controlPlane, Admin(old: false), cancellationToken);
         _server = await ServerAsync("smi-metrics-kubectl", _prometheus.Url, cancellationToken);
         _blind = await ServerAsync("smi-metrics-blind", $"http://127.0.0.1:{Workspace.FreePort()}", cancellationToken);
-        await Eventually.SucceedsAsync(
+        await Eventually.TrueAsync(
             "the server has counted the proxies",
-            TimeSpan.FromSeconds(20),
-            async token => Assert.NotNull((await _server.GetAsync("/apis/metrics.smi-spec.io/v1alpha2/meshes/linkerd", token)).Json["status"]!["proxies"]),
+            async token => (await _server.GetAsync("/apis/metrics.smi-spec.io/v1alpha2/meshes/linkerd", token)).Json["status"]?["proxies"] is not null,
             () => _server.Logs,
             cancellationToken);
     }
@@ -155,23 +152,9 @@ public sealed class KubectlWorld(World world) : IAsyncLifetime
         History history = new(TimeSpan.FromSeconds(5));
         foreach ((Workload? from, Workload to, double success, double failure, Duration[] durations) in Flows)
         {
-            Add(history, $"direction=\"inbound\",target_port=\"8080\",{Owner(to, "")}", success, failure, durations);
-            if (from is not null)
-            {
-                Add(history, $"direction=\"outbound\",target_port=\"8080\",{Owner(from, "")},{Owner(to, "dst_")}", success, failure, durations);
-            }
+            LinkerdHistory.Add(history, from?.Pods[0], to.Pods[0], service: null, new Rates(success, failure), durations);
         }
 
         return history;
     }
-
-    private static void Add(History history, string labels, double success, double failure, Duration[] durations)
-    {
-        history.Count("response_total", $"{labels},classification=\"success\"", success);
-        history.Count("response_total", $"{labels},classification=\"failure\"", failure);
-        history.Observe("response_latency_ms", labels, success + failure, durations, Bounds, 1);
-    }
-
-    private static string Owner(Workload workload, string prefix) =>
-        $"{prefix}namespace=\"{workload.Namespace}\",{prefix}pod=\"{workload.Pods[0].Name}\",{prefix}{workload.Kind.ToLowerInvariant()}=\"{workload.Name}\"";
 }

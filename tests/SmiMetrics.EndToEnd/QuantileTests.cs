@@ -8,7 +8,7 @@ namespace SmiMetrics.EndToEnd;
 /// The server's histogram against Prometheus' own <c>histogram_quantile</c>, before rounding to a quantity hides anything: the same buckets
 /// at the same instant must give the same quantiles.
 /// </summary>
-public sealed class QuantileTests(World world) : WorldTest(world)
+public sealed class QuantileTests(World world, RecordedWorld recorded) : RecordedTest(world, recorded)
 {
     private static readonly double[] Quantiles = [0, 0.001, 0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999, 0.99999, 1];
 
@@ -17,11 +17,9 @@ public sealed class QuantileTests(World world) : WorldTest(world)
     [InlineData("istio_request_duration_milliseconds_bucket", "destination_workload_namespace, destination_workload, reporter")]
     public async Task Every_quantile_agrees_with_Prometheus_to_a_millionth(string series, string by)
     {
-        // A few seconds ago, so that no scrape comes between two queries.
-        DateTimeOffset instant = DateTimeOffset.FromUnixTimeSeconds(TimeProvider.System.GetUtcNow().ToUnixTimeSeconds() - 3);
         string buckets = $"sum by ({by}, le) (increase({series}[20s]))";
         Dictionary<string, Histogram> histograms = [];
-        foreach (JsonNode? row in await World.Prometheus.VectorAsync(buckets, instant, Token))
+        foreach (JsonNode? row in await Recorded.Prometheus.VectorAsync(buckets, Recorded.Instant, Token))
         {
             string bound = (string)row!["metric"]!["le"]!;
             Of(histograms, row).Add(bound == "+Inf" ? double.PositiveInfinity : Number(bound), Value(row));
@@ -31,7 +29,7 @@ public sealed class QuantileTests(World world) : WorldTest(world)
         foreach (double quantile in Quantiles)
         {
             string promQl = $"histogram_quantile({quantile.ToString(CultureInfo.InvariantCulture)}, {buckets})";
-            foreach (JsonNode? row in await World.Prometheus.VectorAsync(promQl, instant, Token))
+            foreach (JsonNode? row in await Recorded.Prometheus.VectorAsync(promQl, Recorded.Instant, Token))
             {
                 double expected = Value(row!);
                 double actual = histograms[Key(row!)].Quantile(quantile) ?? double.NaN;

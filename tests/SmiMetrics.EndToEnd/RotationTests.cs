@@ -11,7 +11,6 @@ namespace SmiMetrics.EndToEnd;
 /// What is replaced from time to time – a certificate, whom to trust, the server itself – is replaced while callers ask without a pause
 /// through kube-apiserver, and none of their requests fails.
 /// </summary>
-[Collection(FirstAndLast.Disruptions)]
 public sealed class RotationTests(World world) : WorldTest(world)
 {
     private const int Callers = 6;
@@ -19,8 +18,6 @@ public sealed class RotationTests(World world) : WorldTest(world)
     private const string TrustKey = "requestheader-client-ca-file";
     private static readonly string[] Paths =
         [$"{Api}/namespaces/shop/deployments/web", $"{Api}/namespaces/shop/deployments", Api, $"{Api}/namespaces/shop/deployments/web/edges", $"{Api}/nodes"];
-
-    private static readonly TimeSpan Soon = TimeSpan.FromSeconds(30);
 
     [Fact]
     public async Task A_new_serving_certificate_is_taken_up_and_no_request_fails()
@@ -31,18 +28,14 @@ public sealed class RotationTests(World world) : WorldTest(world)
         // Under load kube-apiserver is sent to a new connection every now and then, so it meets the new certificate too.
         await using SmiMetricsServer server = await StartAsync(
             "smi-metrics-new-certificate", null, "--tls-cert-file", secret.CertificateFile, "--tls-private-key-file", secret.KeyFile, "--goaway-chance", "0.02");
-        await World.RouteToAsync(server.SecurePort, authority.Certificate, server, Token);
+        await World.RouteToAsync(server.SecurePort, authority.Certificate, server.Requests, () => server.Logs, Token);
         await using Load load = StartLoad(World.ControlPlane.Api);
         await load.AnsweredAsync(200, Token);
         Assert.Equal("CN=first", await SubjectAsync(server.SecurePort));
 
         await secret.WriteAsync(authority.ForServer("second", Installation.ServerName));
-        await Eventually.SucceedsAsync(
-            "the new certificate is shown",
-            Soon,
-            async _ => Assert.Equal("CN=second", await SubjectAsync(server.SecurePort)),
-            () => server.Logs,
-            Token);
+        await Eventually.TrueAsync(
+            "the new certificate is shown", async _ => await SubjectAsync(server.SecurePort) == "CN=second", () => server.Logs, Token);
         // Of so many, one in fifty of which ends a connection, many were on connections with the new certificate.
         await load.AnsweredAsync(500, Token);
         await AssertNoneFailedAsync(load, server);
@@ -54,7 +47,7 @@ public sealed class RotationTests(World world) : WorldTest(world)
         // As the Service kubernetes is for a pod: whichever kube-apiserver is there.
         await using TcpForwarder kubernetes = new(World.ControlPlane.Port);
         await using SmiMetricsServer server = await StartAsync("smi-metrics-new-front-proxy", World.ServerKubeconfigAt($"https://127.0.0.1:{kubernetes.Port}"));
-        await World.RouteToAsync(server.SecurePort, World.Installation.Authority, server, Token);
+        await World.RouteToAsync(server.SecurePort, World.Installation.Authority, server.Requests, () => server.Logs, Token);
         await using Load first = StartLoad(World.ControlPlane.Api);
         await first.AnsweredAsync(100, Token);
 
@@ -74,13 +67,13 @@ public sealed class RotationTests(World world) : WorldTest(world)
             string bundle = (await second.Api.GetAsync(TrustPath, Token))["data"]![TrustKey]!.GetValue<string>();
             Assert.Contains(World.ControlPlane.FrontProxyAuthority.Certificate, bundle, StringComparison.Ordinal);
             await second.Api.MergeAsync(TrustPath, new JsonObject { ["data"] = new JsonObject { [TrustKey] = second.FrontProxyAuthority.Certificate } }, Token);
-            await Eventually.SucceedsAsync(
+            // The connection to kube-apiserver was lost on the way, so it takes a while.
+            HttpAnswer unknown = await Eventually.SomeAsync(
                 "the old authority is forgotten",
-                // The connection to kube-apiserver was lost on the way.
-                TimeSpan.FromSeconds(60),
-                async _ => Statuses.Assert(await DirectlyAsync(server, World.ControlPlane.FrontProxy), HttpStatusCode.Unauthorized, "Unauthorized"),
+                async _ => await DirectlyAsync(server, World.ControlPlane.FrontProxy) is { Code: not HttpStatusCode.OK } answer ? answer : null,
                 () => server.Logs,
                 Token);
+            Statuses.Assert(unknown, HttpStatusCode.Unauthorized, "Unauthorized");
             Assert.Equal(HttpStatusCode.OK, (await DirectlyAsync(server, second.FrontProxy)).Code);
             await further.AnsweredAsync(200, Token);
             await AssertNoneFailedAsync(further, server);
@@ -99,7 +92,7 @@ public sealed class RotationTests(World world) : WorldTest(world)
         await using SmiMetricsServer leaving = await StartAsync("smi-metrics-leaving", null, flags);
         await using SmiMetricsServer staying = await StartAsync("smi-metrics-staying", null, flags);
         await using TcpForwarder service = new(leaving.SecurePort);
-        await World.RouteToAsync(service.Port, World.Installation.Authority, leaving, Token);
+        await World.RouteToAsync(service.Port, World.Installation.Authority, leaving.Requests, () => leaving.Logs, Token);
         await using Load load = StartLoad(World.ControlPlane.Api);
         await load.AnsweredAsync(200, Token);
         // An idle connection of somebody who will not close it.
@@ -107,14 +100,10 @@ public sealed class RotationTests(World world) : WorldTest(world)
 
         leaving.Terminate();
         // As the endpoints of a Service follow readiness.
-        await Eventually.SucceedsAsync("it is not ready any more", Soon, async token =>
-        {
-            using HttpResponseMessage ready = await leaving.Admin.GetAsync("/readyz", token);
-            Assert.Equal(HttpStatusCode.InternalServerError, ready.StatusCode);
-            Assert.Contains("[-]shutdown failed", await ready.Content.ReadAsStringAsync(token), StringComparison.Ordinal);
-        }, () => leaving.Logs, Token);
+        HttpAnswer notReady = await NotReadyAsync(leaving);
+        Assert.Contains("[-]shutdown failed", notReady.Body, StringComparison.Ordinal);
         service.Target = staying.SecurePort;
-        await Eventually.SucceedsAsync("it has ended", Soon, leaving.EndedAsync, () => leaving.Logs, Token);
+        await leaving.EndedAsync(Token).WaitAsync(Eventually.Patience, Token);
         Assert.Equal(0, leaving.ExitCode);
 
         await load.AnsweredAsync(200, Token);
@@ -127,14 +116,10 @@ public sealed class RotationTests(World world) : WorldTest(world)
     {
         await using SmiMetricsServer server = await StartAsync("smi-metrics-hurried", null, "--shutdown-delay-duration", "1h");
         server.Terminate();
-        await Eventually.SucceedsAsync("it is not ready any more", Soon, async token =>
-        {
-            using HttpResponseMessage ready = await server.Admin.GetAsync("/readyz", token);
-            Assert.Equal(HttpStatusCode.InternalServerError, ready.StatusCode);
-        }, () => server.Logs, Token);
+        await NotReadyAsync(server);
         Assert.False(server.HasExited);
         server.Terminate();
-        await server.EndedAsync(Token).WaitAsync(Soon, Token);
+        await server.EndedAsync(Token).WaitAsync(Eventually.Patience, Token);
         Assert.Equal(1, server.ExitCode);
     }
 
@@ -147,10 +132,16 @@ public sealed class RotationTests(World world) : WorldTest(world)
             name,
             [
                 "--kubeconfig", kubeconfig ?? World.ServerKubeconfig, "--mesh", "linkerd", "--prometheus-url", World.Prometheus.Url,
-                "--default-window", "20s", .. certificate, .. flags,
+                .. certificate, .. flags,
             ],
             Token);
     }
+
+    private static Task<HttpAnswer> NotReadyAsync(SmiMetricsServer server) => Eventually.SomeAsync(
+        "it is not ready any more",
+        async token => await server.ReadyAsync(token) is { Code: HttpStatusCode.InternalServerError } answer ? answer : null,
+        () => server.Logs,
+        Token);
 
     private static Load StartLoad(KubeApi like) => Load.Start([.. Enumerable.Range(0, Callers).Select(_ => like.Another())], Paths);
 

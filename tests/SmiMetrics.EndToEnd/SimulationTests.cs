@@ -5,7 +5,7 @@ using SmiMetrics.EndToEnd.Mesh;
 namespace SmiMetrics.EndToEnd;
 
 /// <summary>The ground under the other tests: what Prometheus holds is the traffic that the topology says, without any server of ours.</summary>
-public sealed class SimulationTests(World world) : WorldTest(world)
+public sealed class SimulationTests(World world, RecordedWorld recorded) : RecordedTest(world, recorded)
 {
     [Fact]
     public Task Linkerd_inbound_traffic_in_Prometheus_is_what_was_made() => AssertReceivedAsync(
@@ -44,14 +44,14 @@ public sealed class SimulationTests(World world) : WorldTest(world)
     [Fact]
     public async Task A_restarting_pod_resets_its_counters_within_every_window()
     {
-        double? resets = await World.Prometheus.QueryAsync("""max(resets(response_total{deployment="crashy",direction="inbound",target_port="8080"}[20s]))""", null, Token);
+        double? resets = await Recorded.Prometheus.QueryAsync("""max(resets(response_total{deployment="crashy",direction="inbound",target_port="8080"}[20s]))""", Recorded.Instant, Token);
         Assert.InRange(resets ?? 0, 2, 4);
     }
 
     private async Task AssertRequestsAsync(string buckets, Rates expected, string what)
     {
         string all = buckets.Replace("}", ",le=\"+Inf\"}", StringComparison.Ordinal);
-        double? found = await World.Prometheus.QueryAsync($"sum(increase({all}[20s]))", null, Token);
+        double? found = await Recorded.Prometheus.QueryAsync($"sum(increase({all}[20s]))", Recorded.Instant, Token);
         double made = (expected.Success + expected.Failure) * 20;
         Assert.True(found is { } count && Math.Abs(count - made) <= 0.02 * made, $"{what}: {made} made, {found} found by {all}");
     }
@@ -59,9 +59,9 @@ public sealed class SimulationTests(World world) : WorldTest(world)
     private async Task AssertReceivedAsync(MeshUnderTest mesh, string query, Func<JsonNode, (string, string)> podOf, Func<JsonNode, bool> isFailure)
     {
         Dictionary<(string, string), Rates> found = [];
-        foreach (JsonNode? row in await World.Prometheus.VectorAsync(query, null, Token))
+        foreach (JsonNode? row in await Recorded.Prometheus.VectorAsync(query, Recorded.Instant, Token))
         {
-            double value = double.Parse(row!["value"]![1]!.GetValue<string>(), CultureInfo.InvariantCulture) / World.Window.TotalSeconds;
+            double value = double.Parse(row!["value"]![1]!.GetValue<string>(), CultureInfo.InvariantCulture) / RecordedWorld.Window.TotalSeconds;
             (string, string) pod = podOf(row);
             found[pod] = found.GetValueOrDefault(pod) + (isFailure(row) ? new Rates(0, value) : new Rates(value, 0));
         }

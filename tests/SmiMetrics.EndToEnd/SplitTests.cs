@@ -5,7 +5,7 @@ using SmiMetrics.EndToEnd.Mesh;
 namespace SmiMetrics.EndToEnd;
 
 /// <summary>Traffic splits of four meshes in one cluster and one Prometheus, and a server that finds out which mesh has which.</summary>
-public sealed class SplitWorld(World world) : HistoryWorld(world, "smi-metrics-splits")
+public sealed class SplitWorld(World world) : HistoryWorld(world, "prometheus-of-splits")
 {
     internal const double Stable = 90;
     internal const double Canary = 10;
@@ -129,6 +129,7 @@ public sealed class SplitWorld(World world) : HistoryWorld(world, "smi-metrics-s
 }
 
 /// <summary>A split of 90 to 10 is two items: one a backend, with what it got of the requests to the apex.</summary>
+[Trait(Runs.Trait, Runs.Once)]
 public sealed class SplitTests(World world, SplitWorld splits) : WorldTest(world), IClassFixture<SplitWorld>
 {
     [Theory]
@@ -149,7 +150,7 @@ public sealed class SplitTests(World world, SplitWorld splits) : WorldTest(world
         foreach ((TrafficItem item, double weight) in items.Zip([SplitWorld.Stable, SplitWorld.Canary]))
         {
             string backend = item.Json["backend"]!["name"]!.GetValue<string>();
-            item.AssertShape("v1alpha2", TimeSpan.FromSeconds(60), mesh);
+            item.AssertShape("v1alpha2", HistoryWorld.Window, mesh, splits.Instant);
             Assert.Equal((resource == "httproutes" ? "HTTPRoute" : "TrafficSplit", @namespace, $"{service}-canary"), (item.Kind, item.Namespace, item.Name));
             Assert.Equal((service, weight), (item.Json["backend"]!["apex"]!.GetValue<string>(), item.Json["backend"]!["weight"]!.GetValue<int>()));
             Assert.Equal(("from", side), (item.Direction, item.Json["edge"]!["side"]!.GetValue<string>()));
@@ -158,7 +159,7 @@ public sealed class SplitTests(World world, SplitWorld splits) : WorldTest(world
             Assert.Equal(state == "partial", item.Reason.Contains("requests made to the backend itself are in these numbers too", StringComparison.Ordinal));
             item.AssertCounts(new Rates(weight * 0.8, weight * 0.2), $"{backend} of {@namespace}");
             IReadOnlyList<double?> percentiles = await splits.Prometheus.PercentilesAsync(
-                buckets.Replace("BACKEND", backend, StringComparison.Ordinal), item.Window, item.Timestamp, 0, Token);
+                buckets.Replace("BACKEND", backend, StringComparison.Ordinal), item.Window, item.Timestamp, Token);
             item.AssertPercentiles([.. percentiles.Select(percentile => percentile * millisecondsPerUnit)], $"{backend} of {@namespace}");
         }
     }

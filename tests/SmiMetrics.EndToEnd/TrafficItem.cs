@@ -13,15 +13,13 @@ internal sealed class TrafficItem(JsonNode json)
     /// <summary>The quantile of each latency metric, in the order in which they stand.</summary>
     public static readonly IReadOnlyList<(int Index, double Quantile)> Percentiles = [(0, 0.99), (1, 0.9), (2, 0.5)];
 
-    /// <summary>
-    /// By how much the answers of two scrapers of the same proxies may differ: they take their samples at other moments, and counters
-    /// count whole requests.
-    /// </summary>
-    public const double ScraperTolerance = 0.01;
+    /// <summary>Between the answers of two that hold the same samples: what sums in another order may differ by.</summary>
+    public const double Precision = 1e-9;
 
-    /// <summary>The same for the rank of a percentile, which may lie where one bucket ends and a far one begins.</summary>
-    public const double RankTolerance = 0.002;
+    /// <summary>Half of the smallest step of a Quantity in milli.</summary>
+    public const double Rounding = 0.0005;
 
+    /// <summary>Between the traffic that was made and what is told of it: proxies count whole requests.</summary>
     private const double Tolerance = 0.02;
 
     public JsonNode Json { get; } = json;
@@ -46,6 +44,9 @@ internal sealed class TrafficItem(JsonNode json)
 
     public string EdgeKey => $"{Direction} {Text(Json["edge"]!["resource"]!["kind"])} {Text(Json["edge"]!["resource"]!["namespace"])}/{Text(Json["edge"]!["resource"]!["name"])}";
 
+    /// <summary>What tells it from every other of the same window: the object, and the other end if it is an edge.</summary>
+    public string Key => $"{Kind} {Namespace}/{Name}{(Peer is null ? "" : $" {EdgeKey}")}";
+
     /// <summary>The name at the other end; null for what is no edge.</summary>
     public string? Peer => Json["edge"]?["resource"]?["name"]?.GetValue<string>();
 
@@ -62,7 +63,8 @@ internal sealed class TrafficItem(JsonNode json)
     public double Value(int index) => Quantity(Text(Json["metrics"]![index]!["value"]));
 
     /// <summary>Checks everything that does not depend on traffic.</summary>
-    public void AssertShape(string version, TimeSpan window, string mesh)
+    /// <param name="instant">What the numbers are about; null where the clock is the world's.</param>
+    public void AssertShape(string version, TimeSpan window, string mesh, DateTimeOffset? instant)
     {
         Assert.Equal("TrafficMetrics", Text(Json["kind"]));
         Assert.Equal($"metrics.smi-spec.io/{version}", Text(Json["apiVersion"]));
@@ -70,7 +72,7 @@ internal sealed class TrafficItem(JsonNode json)
         Assert.All(Percentiles, percentile => Assert.Equal("ms", Text(Json["metrics"]![percentile.Index]!["unit"])));
         Assert.Equal(window, Window);
         Assert.Equal(mesh, Text(Json["metadata"]!["annotations"]?["metrics.smi-spec.io/mesh"]));
-        Assert.InRange(TimeProvider.System.GetUtcNow() - Timestamp, TimeSpan.FromSeconds(-1), TimeSpan.FromSeconds(30));
+        Assert.Equal(instant ?? Timestamp, Timestamp);
     }
 
     /// <summary>Checks the object that the metrics are of.</summary>
@@ -93,19 +95,19 @@ internal sealed class TrafficItem(JsonNode json)
         foreach ((int index, double quantile) in Percentiles)
         {
             Assert.True(
-                expected[index] is { } value && Math.Abs(Value(index) - value) <= 0.0005 + 1e-6,
+                expected[index] is { } value && Math.Abs(Value(index) - value) <= Rounding + (Precision * value),
                 $"p{quantile * 100:0} of {what}: Prometheus says {expected[index]}, the server {Value(index)}");
         }
     }
 
-    /// <summary>Checks that the percentiles are neither below these values nor above those, but for what scrapers differ by.</summary>
-    public void AssertPercentilesBetween(IReadOnlyList<double?> least, IReadOnlyList<double?> most, string what)
+    /// <summary>Checks that another who holds the same samples says the same, but for the last digit of a quantity.</summary>
+    public void AssertSameNumbers(TrafficItem other, string what)
     {
-        foreach ((int index, double quantile) in Percentiles)
+        for (int index = 0; index < MetricNames.Length; index++)
         {
             Assert.True(
-                Value(index) >= least[index] * (1 - ScraperTolerance) && Value(index) <= most[index] * (1 + ScraperTolerance),
-                $"p{quantile * 100:0} of {what}: Prometheus says {least[index]} to {most[index]}, the server {Value(index)}");
+                Math.Abs(Value(index) - other.Value(index)) <= (2 * Rounding) + (Precision * other.Value(index)),
+                $"{MetricNames[index]} of {Key}, {what}:\n{other}\nand\n{this}");
         }
     }
 

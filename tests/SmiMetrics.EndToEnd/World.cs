@@ -1,37 +1,32 @@
 using SmiMetrics.EndToEnd.Harness;
 using SmiMetrics.EndToEnd.Mesh;
+using SmiMetrics.Kubernetes;
 
 [assembly: AssemblyFixture(typeof(SmiMetrics.EndToEnd.World))]
 [assembly: CollectionBehavior(DisableTestParallelization = true)]
-[assembly: TestCollectionOrderer(typeof(SmiMetrics.EndToEnd.FirstAndLast))]
 
 namespace SmiMetrics.EndToEnd;
 
 /// <summary>
-/// Everything that the tests run on, started once: a control plane with the installation and the workloads in it, the simulated
-/// meshes, and a Prometheus that scrapes them. Servers under test are started when first asked for.
+/// What the tests on real time run on, started once: a control plane with the installation and the workloads in it, and a Prometheus that holds
+/// recorded traffic of Linkerd: every counter grows evenly from long ago to long after the tests, so that it is the same whenever it is asked about.
+/// The server under test is started when first asked for.
 /// </summary>
 public sealed class World : IAsyncLifetime
 {
-    /// <summary>The window of every expectation that names no other; short, so that Prometheus has soon seen a whole one.</summary>
-    internal static readonly TimeSpan Window = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan SampleInterval = TimeSpan.FromSeconds(15);
 
-    private readonly Dictionary<string, Task<SmiMetricsServer>> _servers = [];
-    private readonly Dictionary<MeshUnderTest, string> _proxyUrls = [];
+    /// <summary>The default window of the servers here: two samples of <see cref="Prometheus"/>.</summary>
+    internal static readonly TimeSpan Window = 2 * SampleInterval;
+
     private Workspace _workspace = null!;
     private Programs? _programs;
     private ControlPlane? _controlPlane;
-    private SimulatedMesh? _mesh;
     private PrometheusServer? _prometheus;
     private Kubectl? _admin;
     private Installation? _installation;
-    private SmiMetricsServer? _routed;
-
-    /// <summary>Linkerd with a topology that tests may disturb.</summary>
-    internal static MeshUnderTest DisturbedLinkerd { get; } = new LinkerdUnderTest(Topology.OfOneVisitor("bistro", firstNumber: 60));
-
-    /// <summary>Istio with a topology that tests may disturb.</summary>
-    internal static MeshUnderTest DisturbedIstio { get; } = new IstioUnderTest(Topology.OfOneVisitor("brasserie", firstNumber: 160));
+    private SmiMetricsServer? _server;
+    private int _routedTo;
 
     internal static MeshUnderTest Linkerd { get; } = new LinkerdUnderTest(Topology.WithEveryTrap("shop", "billing", firstNumber: 0));
 
@@ -46,11 +41,6 @@ public sealed class World : IAsyncLifetime
     internal ControlPlane ControlPlane => _controlPlane!;
 
     internal PrometheusServer Prometheus => _prometheus!;
-
-    internal SimulatedMesh Mesh => _mesh!;
-
-    /// <summary>Since when there is no other traffic than that of the two topologies.</summary>
-    internal DateTimeOffset QuietSince { get; set; } = DateTimeOffset.MinValue;
 
     internal Installation Installation => _installation!;
 
@@ -94,8 +84,7 @@ public sealed class World : IAsyncLifetime
 
     public async ValueTask DisposeAsync()
     {
-        SmiMetricsServer[] servers = [.. _servers.Values.Where(server => server.IsCompletedSuccessfully).Select(server => server.Result)];
-        foreach (IAsyncDisposable? part in (IAsyncDisposable?[])[.. servers, _controlPlane, _prometheus, _mesh])
+        foreach (IAsyncDisposable? part in (IAsyncDisposable?[])[_server, _controlPlane, _prometheus])
         {
             if (part is not null)
             {
@@ -117,93 +106,78 @@ public sealed class World : IAsyncLifetime
     internal Task<SmiMetricsServer> StartServerAsync(string name, string[] flags, CancellationToken cancellationToken) =>
         SmiMetricsServer.StartAsync(name, Server, _workspace, flags, cancellationToken);
 
-    /// <summary>The server that has this mesh's numbers from this source; the same one each time.</summary>
-    internal Task<SmiMetricsServer> ServerAsync(MeshUnderTest mesh, Source source, CancellationToken cancellationToken) => SharedServerAsync(
-        $"smi-metrics-{mesh.Name}-{source}",
-        () =>
+    /// <summary>The server that has Linkerd's numbers from <see cref="Prometheus"/>; the same one each time.</summary>
+    internal async Task<SmiMetricsServer> ServerAsync(CancellationToken cancellationToken) => _server ??= await StartServerAsync(
+        "smi-metrics",
         [
             "--kubeconfig", ServerKubeconfig,
             "--tls-cert-file", Installation.CertificateFile,
             "--tls-private-key-file", Installation.KeyFile,
-            "--mesh", mesh.Name,
-            "--default-window", "20s",
-            .. source == Source.Prometheus
-                ? (string[])["--prometheus-url", Prometheus.Url, "--cache-ttl", "1s", "--max-stale", "0s"]
-                : ["--source", "scrape", "--scrape-interval", "1s", "--scrape-proxy-url", ProxyUrlOf(mesh)],
+            "--mesh", "linkerd",
+            "--prometheus-url", Prometheus.Url,
+            "--cache-ttl", "1s",
+            "--max-stale", "0s",
         ],
         cancellationToken);
 
-    /// <summary>The HTTP proxy by which the server of this mesh scrapes.</summary>
-    internal string ProxyUrlOf(MeshUnderTest mesh) =>
-        _proxyUrls.TryGetValue(mesh, out string? url) ? url : _proxyUrls[mesh] = Mesh.NewProxyUrl();
-
-    /// <summary>A server that is told where Linkerd's proxies are, and what Linkerd's own relabelling would add to their series.</summary>
-    internal Task<SmiMetricsServer> ScraperWithoutClusterAsync(CancellationToken cancellationToken) => SharedServerAsync(
-        "smi-metrics-scraping-without-cluster",
-        () =>
-        [
-            "--kubernetes", "none", "--mesh", "linkerd", "--source", "scrape", "--scrape-interval", "1s", "--default-window", "20s",
-            "--scrape-proxy-url", Mesh.NewProxyUrl(),
-            .. Linkerd.Topology.MeshedPods.SelectMany(pod => (string[])
-            [
-                "--scrape-target",
-                $"http://{pod.Ip}:4191/metrics#namespace={pod.Workload.Namespace}&pod={pod.Name}&{LinkerdSimulation.OwnerLabel(pod.Workload)}={pod.Workload.Name}",
-            ]),
-        ],
-        cancellationToken);
-
-    /// <summary>Makes kube-apiserver pass metrics.smi-spec.io to the server of this mesh and source.</summary>
-    internal async Task<SmiMetricsServer> RouteToAsync(MeshUnderTest mesh, Source source, CancellationToken cancellationToken)
+    /// <summary>Makes kube-apiserver pass metrics.smi-spec.io to that server.</summary>
+    internal async Task<SmiMetricsServer> RouteAsync(CancellationToken cancellationToken)
     {
-        SmiMetricsServer server = await ServerAsync(mesh, source, cancellationToken);
-        if (_routed != server)
-        {
-            await Installation.RouteToAsync(server.SecurePort, authority: null, cancellationToken);
-            _routed = server;
-        }
-
-        await Installation.AvailableAsync(server, cancellationToken);
+        SmiMetricsServer server = await ServerAsync(cancellationToken);
+        await RouteToAsync(server.SecurePort, Installation.Authority, server.Requests, () => server.Logs, cancellationToken);
         return server;
     }
 
     /// <summary>The same for whatever listens on this port, with a serving certificate of this authority. Until the next such call.</summary>
-    internal async Task RouteToAsync(int port, string authority, SmiMetricsServer behind, CancellationToken cancellationToken)
+    /// <param name="requests">Of the server behind the port.</param>
+    /// <param name="explain">Adds what is known when kube-apiserver does not find it usable.</param>
+    internal async Task RouteToAsync(int port, string authority, RequestCounts requests, Func<string> explain, CancellationToken cancellationToken)
     {
-        _routed = null;
-        await Installation.RouteToAsync(port, authority, cancellationToken);
-        await Installation.AvailableAsync(behind, cancellationToken);
+        if (_routedTo != port)
+        {
+            await Installation.RouteToAsync(port, authority, cancellationToken);
+            _routedTo = port;
+        }
+
+        await Installation.AvailableAsync(explain, cancellationToken);
+        // For a moment kube-apiserver may still pass requests to the one before.
+        double before = await requests.ListsOfMeshesAsync(cancellationToken);
+        await Eventually.TrueAsync(
+            "requests reach the server",
+            async token =>
+            {
+                await ControlPlane.Api.SendAsync(HttpMethod.Get, "/apis/metrics.smi-spec.io/v1alpha2/meshes", null, [], token);
+                return await requests.ListsOfMeshesAsync(token) > before;
+            },
+            explain,
+            cancellationToken);
     }
 
-    /// <summary>Waits until Prometheus has scraped a whole window without a gap.</summary>
-    internal Task SettledAsync(CancellationToken cancellationToken) => SettledAsync(Prometheus.SteadySince, Window, cancellationToken);
+    /// <summary>Begins to read the cluster by the server's own informers. The caller disposes it.</summary>
+    internal Task<ClusterReader> FollowClusterAsync(CancellationToken cancellationToken) => ClusterReader.StartAsync(ServerKubeconfig, cancellationToken);
 
-    /// <summary>Waits until who scrapes since then has scraped a whole window.</summary>
-    internal static async Task SettledAsync(DateTimeOffset since, TimeSpan window, CancellationToken cancellationToken)
+    /// <summary>The cluster as the server's own informers read it now.</summary>
+    internal async Task<ClusterSnapshot> ReadClusterAsync(CancellationToken cancellationToken)
     {
-        TimeSpan wait = since + window + (2 * PrometheusServer.ScrapeInterval) - TimeProvider.System.GetUtcNow();
-        if (wait > TimeSpan.Zero)
-        {
-            await Task.Delay(wait, TimeProvider.System, cancellationToken);
-        }
+        await using ClusterReader reader = await FollowClusterAsync(cancellationToken);
+        return reader.Snapshot;
     }
 
     private async Task StartAsync(Programs programs, CancellationToken cancellationToken)
     {
         _workspace = new Workspace();
-        IMeshSimulation[] meshes = [new LinkerdSimulation(Linkerd.Topology), new IstioSimulation(Istio.Topology)];
-        _mesh = await SimulatedMesh.StartAsync(meshes, cancellationToken);
-        // At once: its first window fills while the control plane starts.
-        Task<PrometheusServer> prometheus = PrometheusServer.StartAsync(programs.Prometheus, _workspace, _mesh, cancellationToken);
+        Task<PrometheusServer> prometheus = PrometheusServer.StartWithHistoryAsync(
+            programs, _workspace, "prometheus", LinkerdHistory.Of(Linkerd.Topology, SampleInterval).WriteAroundNow, cancellationToken);
         _controlPlane = await ControlPlane.StartAsync(_workspace, programs.ControlPlane, cancellationToken);
         _prometheus = await prometheus;
         _admin = KubectlWith(_controlPlane.Admin);
         ServerKubeconfig = ServerKubeconfigAt(null);
-        ClusterContent content = Content = new ClusterContent(_controlPlane.Api);
-        await content.WriteNodesAsync(cancellationToken);
-        await content.WriteSplitKindsAsync(cancellationToken);
-        await content.WriteAsync(meshes, cancellationToken);
+        Content = new ClusterContent(_controlPlane.Api);
+        await Content.WriteNodesAsync(cancellationToken);
+        await Content.WriteSplitKindsAsync(cancellationToken);
+        await Content.WriteAsync([new LinkerdSimulation(Linkerd.Topology), new IstioSimulation(Istio.Topology)], cancellationToken);
         Sidecar waypoint = IstioSimulation.WaypointSidecar;
-        await content.WritePodAsync(
+        await Content.WritePodAsync(
             Istio.Topology.First,
             IstioSimulation.Waypoint,
             Topology.Nodes[0],
@@ -213,16 +187,7 @@ public sealed class World : IAsyncLifetime
             owner: null,
             cancellationToken);
         _installation = await Installation.ApplyAsync(_workspace, _controlPlane, _admin, cancellationToken);
-        // Their windows fill while the first tests run. Should they not start, it is for those who use them to fail.
-        _ = ServerAsync(Linkerd, Source.Scrape, cancellationToken);
-        _ = ServerAsync(Istio, Source.Scrape, cancellationToken);
-        _ = ScraperWithoutClusterAsync(cancellationToken);
     }
-
-    private Task<SmiMetricsServer> SharedServerAsync(string name, Func<string[]> flags, CancellationToken cancellationToken) =>
-        _servers.TryGetValue(name, out Task<SmiMetricsServer>? server)
-            ? server
-            : _servers[name] = StartServerAsync(name, flags(), cancellationToken);
 }
 
 /// <summary>Where a server under test has its numbers from.</summary>
@@ -234,7 +199,7 @@ internal enum Source
     Scrape,
 }
 
-/// <summary>A test on the world: skipped where the world cannot be, and not begun before the world is settled.</summary>
+/// <summary>A test on the world, skipped where the world cannot be.</summary>
 public abstract class WorldTest(World world) : IAsyncLifetime
 {
     protected const string Api = "/apis/metrics.smi-spec.io/v1alpha2";
@@ -243,10 +208,10 @@ public abstract class WorldTest(World world) : IAsyncLifetime
 
     protected static CancellationToken Token => TestContext.Current.CancellationToken;
 
-    public virtual async ValueTask InitializeAsync()
+    public virtual ValueTask InitializeAsync()
     {
         Assert.SkipWhen(World.Unable is not null, World.Unable ?? "");
-        await World.SettledAsync(Token);
+        return ValueTask.CompletedTask;
     }
 
     public virtual ValueTask DisposeAsync()

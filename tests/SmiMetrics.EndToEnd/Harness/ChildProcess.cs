@@ -15,8 +15,6 @@ internal sealed class ChildProcess : IAsyncDisposable
     private const int RememberedLines = 60;
     private const int SigInt = 2;
     private const int SigTerm = 15;
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
-
     // The kernel sends the signal when the *thread* that started the child ends, and pool threads come and go: one thread starts all.
     private static readonly BlockingCollection<Action> Starts = StartingThread();
 
@@ -97,7 +95,7 @@ internal sealed class ChildProcess : IAsyncDisposable
         {
             _ = Kill(Id, signal);
             using CancellationTokenSource patience = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-            patience.CancelAfter(Patience);
+            patience.CancelAfter(Eventually.Patience);
             try
             {
                 await _process.WaitForExitAsync(patience.Token);

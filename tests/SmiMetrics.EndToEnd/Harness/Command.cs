@@ -15,8 +15,6 @@ internal sealed record Outcome(string CommandLine, int Status, string Output, st
 /// <summary>Programs that end by themselves.</summary>
 internal static class Command
 {
-    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(80);
-
     public static async Task<Outcome> RunAsync(
         string program, IEnumerable<string> arguments, CancellationToken cancellationToken, params (string Name, string Value)[] environment)
     {
@@ -28,7 +26,7 @@ internal static class Command
 
         using Process process = Process.Start(start)!;
         using CancellationTokenSource deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        deadline.CancelAfter(Deadline);
+        deadline.CancelAfter(Eventually.Patience);
         try
         {
             Task<string> output = process.StandardOutput.ReadToEndAsync(deadline.Token);

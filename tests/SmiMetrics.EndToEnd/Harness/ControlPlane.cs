@@ -1,5 +1,7 @@
+using System.Net;
 using System.Security.Cryptography;
 using System.Text;
+using System.Text.Json.Nodes;
 
 namespace SmiMetrics.EndToEnd.Harness;
 
@@ -9,8 +11,6 @@ namespace SmiMetrics.EndToEnd.Harness;
 /// </summary>
 internal sealed class ControlPlane : IAsyncDisposable
 {
-    private static readonly TimeSpan StartDeadline = TimeSpan.FromSeconds(90);
-
     private readonly Workspace _workspace;
     private readonly ControlPlanePrograms _programs;
     private readonly CertificateAuthority _clients;
@@ -79,6 +79,30 @@ internal sealed class ControlPlane : IAsyncDisposable
 
     /// <summary>A client certificate of the cluster's.</summary>
     public KeyPair CertificateFor(string user, params string[] groups) => _clients.ForUser(user, groups);
+
+    /// <summary>
+    /// Waits until kube-apiserver allows somebody something with metrics.smi-spec.io: it learns of bindings, and of the roles that a controller
+    /// aggregates, in its own time.
+    /// </summary>
+    public Task AllowsAsync(string user, string[] groups, string verb, string resource, string? @namespace, CancellationToken cancellationToken)
+    {
+        JsonObject review = new()
+        {
+            ["apiVersion"] = "authorization.k8s.io/v1",
+            ["kind"] = "SubjectAccessReview",
+            ["spec"] = new JsonObject
+            {
+                ["user"] = user,
+                ["groups"] = new JsonArray([.. groups.Select(group => JsonValue.Create(group))]),
+                ["resourceAttributes"] = new JsonObject { ["group"] = "metrics.smi-spec.io", ["verb"] = verb, ["resource"] = resource, ["namespace"] = @namespace },
+            },
+        };
+        return Eventually.TrueAsync(
+            $"{user} may {verb} {resource} in {@namespace ?? "the cluster"}",
+            async token => (await Api.CreateAsync("/apis/authorization.k8s.io/v1/subjectaccessreviews", review, token))["status"]!["allowed"]!.GetValue<bool>(),
+            () => Logs,
+            cancellationToken);
+    }
 
     /// <summary>Ends kube-apiserver as a crash would.</summary>
     public Task StopApiServerAsync(CancellationToken cancellationToken) => _first.KillAsync(cancellationToken);
@@ -213,7 +237,11 @@ internal sealed class ControlPlane : IAsyncDisposable
                 $"--proxy-client-cert-file={FrontProxy.CertificateFile}",
                 $"--proxy-client-key-file={FrontProxy.KeyFile}",
             ]);
-            await Eventually.SucceedsAsync("kube-apiserver is ready", StartDeadline, token => Api.GetTextAsync("/readyz", token), () => Process.Tail, cancellationToken);
+            await Eventually.TrueAsync(
+                "kube-apiserver is ready",
+                async token => (await Api.SendAsync(HttpMethod.Get, "/readyz", null, [], token)).Code == HttpStatusCode.OK,
+                () => Process.Tail,
+                cancellationToken);
         }
 
         public Task KillAsync(CancellationToken cancellationToken) => Process!.KillAsync(cancellationToken);

@@ -2,46 +2,50 @@ using System.Diagnostics;
 
 namespace SmiMetrics.EndToEnd.Harness;
 
-/// <summary>Waits for what other processes do in their own time. Nothing here waits longer than it must, nor for ever.</summary>
+/// <summary>
+/// Waits for a stated condition that other processes bring about in their own time. What is waited for is not what a test then asserts: nothing is
+/// asserted here, and no failed assertion is caught.
+/// </summary>
 internal static class Eventually
 {
+    /// <summary>Ends what would wait for ever. No test hangs on how long a thing takes on a busy machine.</summary>
+    public static readonly TimeSpan Patience = TimeSpan.FromMinutes(3);
+
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(100);
 
-    /// <summary>Tries until <paramref name="attempt"/> neither throws nor fails an assertion; then returns what it returned.</summary>
-    /// <param name="explain">Adds what is known at the deadline, such as the tail of a log.</param>
-    public static async Task<T> SucceedsAsync<T>(
-        string what, TimeSpan deadline, Func<CancellationToken, Task<T>> attempt, Func<string>? explain, CancellationToken cancellationToken)
+    /// <summary>Looks again and again until there is something, and returns it.</summary>
+    /// <param name="what">What is waited for, as a sentence.</param>
+    /// <param name="look">Null means not yet, and so does that nobody answers (<see cref="HttpRequestException"/>).</param>
+    /// <param name="explain">Adds what is known when patience ends, such as the tail of a log.</param>
+    /// <exception cref="TimeoutException">It has not come about within <see cref="Patience"/>.</exception>
+    public static async Task<T> SomeAsync<T>(string what, Func<CancellationToken, Task<T?>> look, Func<string>? explain, CancellationToken cancellationToken)
+        where T : class
     {
         long begun = Stopwatch.GetTimestamp();
-        while (true)
+        HttpRequestException? unanswered = null;
+        while (Stopwatch.GetElapsedTime(begun) < Patience)
         {
             try
             {
-                return await attempt(cancellationToken);
-            }
-            catch (Exception problem) when (!cancellationToken.IsCancellationRequested)
-            {
-                if (Stopwatch.GetElapsedTime(begun) > deadline)
+                if (await look(cancellationToken) is { } found)
                 {
-                    throw new TimeoutException($"{what}: not within {deadline.TotalSeconds} s; last: {problem.Message}\n{explain?.Invoke()}", problem);
+                    return found;
                 }
+            }
+            catch (HttpRequestException nobody)
+            {
+                unanswered = nobody;
             }
 
             await Task.Delay(Pause, TimeProvider.System, cancellationToken);
         }
+
+        throw new TimeoutException($"{what}: not within {Patience}; {unanswered?.Message}\n{explain?.Invoke()}", unanswered);
     }
 
-    /// <inheritdoc cref="SucceedsAsync{T}"/>
-    public static Task SucceedsAsync(
-        string what, TimeSpan deadline, Func<CancellationToken, Task> attempt, Func<string>? explain, CancellationToken cancellationToken) =>
-        SucceedsAsync<object?>(
-            what,
-            deadline,
-            async token =>
-            {
-                await attempt(token);
-                return null;
-            },
-            explain,
-            cancellationToken);
+    /// <summary>Looks again and again until it is so.</summary>
+    /// <inheritdoc cref="SomeAsync" path="/param"/>
+    /// <inheritdoc cref="SomeAsync" path="/exception"/>
+    public static Task TrueAsync(string what, Func<CancellationToken, Task<bool>> look, Func<string>? explain, CancellationToken cancellationToken) =>
+        SomeAsync(what, async token => await look(token) ? what : null, explain, cancellationToken);
 }

@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text;
 using SmiMetrics.EndToEnd.Mesh;
 
 namespace SmiMetrics.EndToEnd.Harness;
@@ -13,8 +12,8 @@ internal sealed class History(TimeSpan interval)
 {
     private static readonly TimeSpan Past = TimeSpan.FromMinutes(10);
 
-    // As long as any test runs.
-    private static readonly TimeSpan Future = TimeSpan.FromMinutes(20);
+    // Longer than any run of the tests.
+    private static readonly TimeSpan Future = TimeSpan.FromMinutes(80);
 
     // Long-lived counters do not start at zero: increase() treats the neighbourhood of zero in its own way.
     private const double Begun = 3600;
@@ -41,21 +40,28 @@ internal sealed class History(TimeSpan interval)
         Count($"{family}_bucket", $"{labels},le=\"+Inf\"", perSecond);
     }
 
-    /// <summary>The samples, as promtool reads them. They go on after now unless <paramref name="endsNow"/>.</summary>
-    public string OpenMetrics(bool endsNow)
+    /// <summary>Writes the samples as promtool reads them.</summary>
+    /// <param name="begin">Of the first.</param>
+    /// <param name="end">None is later.</param>
+    public void Write(TextWriter output, DateTimeOffset begin, DateTimeOffset end)
     {
-        DateTimeOffset now = TimeProvider.System.GetUtcNow();
-        long begin = (now - Past).ToUnixTimeSeconds();
-        long end = (endsNow ? now : now + Future).ToUnixTimeSeconds();
-        StringBuilder text = new();
+        long first = begin.ToUnixTimeSeconds();
         foreach ((string series, double rate) in _rates)
         {
-            for (long time = begin; time <= end; time += (long)interval.TotalSeconds)
+            for (long time = first; time <= end.ToUnixTimeSeconds(); time += (long)interval.TotalSeconds)
             {
-                text.Append(CultureInfo.InvariantCulture, $"{series} {rate * (Begun + time - begin):0.###} {time}\n");
+                output.Write(string.Create(CultureInfo.InvariantCulture, $"{series} {rate * (Begun + time - first):0.###} {time}\n"));
             }
         }
 
-        return text.Append("# EOF\n").ToString();
+        output.Write("# EOF\n");
     }
+
+    /// <summary>Writes samples from ten minutes ago to long after any run of the tests, for servers whose clock is the world's.</summary>
+    public void WriteAroundNow(TextWriter output) => Write(output, Now - Past, Now + Future);
+
+    /// <summary>Writes samples from ten minutes ago to now.</summary>
+    public void WriteUntilNow(TextWriter output) => Write(output, Now - Past, Now);
+
+    private static DateTimeOffset Now => TimeProvider.System.GetUtcNow();
 }

@@ -1,3 +1,4 @@
+using System.Net;
 using System.Text;
 using System.Text.Json.Nodes;
 
@@ -14,8 +15,6 @@ internal sealed class Installation
 
     /// <summary>The name by which kube-apiserver verifies the server.</summary>
     public const string ServerName = "smi-metrics.smi-metrics.svc";
-
-    private static readonly TimeSpan AvailableDeadline = TimeSpan.FromSeconds(45);
 
     private readonly ControlPlane _controlPlane;
     private readonly string _folder;
@@ -81,13 +80,13 @@ internal sealed class Installation
     }
 
     /// <summary>Waits until kube-apiserver has found the server usable, and discovery passes through it.</summary>
-    public async Task AvailableAsync(SmiMetricsServer server, CancellationToken cancellationToken)
+    /// <param name="explain">Adds what is known when it does not.</param>
+    public async Task AvailableAsync(Func<string> explain, CancellationToken cancellationToken)
     {
         foreach (string version in Versions)
         {
-            await Eventually.SucceedsAsync(
+            await Eventually.TrueAsync(
                 $"APIService {version} is available",
-                AvailableDeadline,
                 async token =>
                 {
                     JsonNode apiService = await _controlPlane.Api.GetAsync(PathOf(version), token);
@@ -96,12 +95,12 @@ internal sealed class Installation
                     {
                         // After a failure kube-apiserver looks again in up to half a minute, or when the object changes.
                         await _controlPlane.Api.MergeAsync(PathOf(version), Touched(), token);
-                        throw new InvalidOperationException(available?.ToJsonString());
+                        return false;
                     }
 
-                    await _controlPlane.Api.GetAsync($"/apis/metrics.smi-spec.io/{version}", token);
+                    return (await _controlPlane.Api.SendAsync(HttpMethod.Get, $"/apis/metrics.smi-spec.io/{version}", null, [], token)).Code == HttpStatusCode.OK;
                 },
-                () => server.Logs,
+                explain,
                 cancellationToken);
         }
     }

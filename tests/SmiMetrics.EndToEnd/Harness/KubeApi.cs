@@ -43,7 +43,7 @@ internal sealed class KubeApi : IDisposable
             RevocationMode = X509RevocationMode.NoCheck,
             CustomTrustStore = { root },
         };
-        _client = new HttpClient(handler) { BaseAddress = new Uri(url), Timeout = TimeSpan.FromSeconds(70) };
+        _client = new HttpClient(handler) { BaseAddress = new Uri(url), Timeout = Eventually.Patience };
         // Also the name that TLS verifies.
         _client.DefaultRequestHeaders.Host = serverName;
     }

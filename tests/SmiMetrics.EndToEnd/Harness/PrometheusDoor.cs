@@ -4,17 +4,15 @@ using Microsoft.AspNetCore.Http;
 
 namespace SmiMetrics.EndToEnd.Harness;
 
-/// <summary>Stands before Prometheus: counts the queries that pass, sees how many pass at once, and can be shut.</summary>
+/// <summary>Stands before Prometheus: counts the queries that pass, can keep them until enough have come, and can be shut.</summary>
 internal sealed class PrometheusDoor : IAsyncDisposable
 {
-    // Long enough that queries sent together are seen together, also on a busy machine.
-    private static readonly TimeSpan Held = TimeSpan.FromMilliseconds(200);
-
     private readonly WebApplication _server;
     private readonly HttpClient _client;
     private readonly ConcurrentQueue<string> _queries = new();
-    private int _inFlight;
-    private int _mostInFlight;
+    private TaskCompletionSource _opened = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private int _together;
+    private int _waiting;
 
     private PrometheusDoor(string prometheus)
     {
@@ -29,12 +27,9 @@ internal sealed class PrometheusDoor : IAsyncDisposable
     public bool Shut { get; set; }
 
     /// <summary>The PromQL of <c>increase</c> queries since <see cref="Forget"/>: what requests cost, without probes for meshes and intervals.</summary>
-    public IReadOnlyList<string> IncreaseQueries => [.. _queries.Where(query => query.Contains("increase(", StringComparison.Ordinal))];
+    public IReadOnlyList<string> IncreaseQueries => [.. _queries.Where(IsIncrease)];
 
     public IReadOnlyList<string> AllQueries => [.. _queries];
-
-    /// <summary>The most queries that were under way at one moment since <see cref="Forget"/>.</summary>
-    public int MostInFlight => _mostInFlight;
 
     public static async Task<PrometheusDoor> OpenAsync(string prometheus, CancellationToken cancellationToken)
     {
@@ -43,11 +38,16 @@ internal sealed class PrometheusDoor : IAsyncDisposable
         return door;
     }
 
-    public void Forget()
+    /// <summary>Counts anew.</summary>
+    /// <param name="together">None of the <c>increase</c> queries that come now passes before so many are waiting.</param>
+    public void Forget(int together = 1)
     {
         _queries.Clear();
-        _mostInFlight = 0;
+        (_together, _waiting, _opened) = (together, 0, new(TaskCreationOptions.RunContinuationsAsynchronously));
     }
+
+    /// <summary>Lets those pass that wait, and all that come.</summary>
+    public void Open() => _opened.TrySetResult();
 
     public async ValueTask DisposeAsync()
     {
@@ -73,30 +73,27 @@ internal sealed class PrometheusDoor : IAsyncDisposable
             request.Content.Headers.TryAddWithoutValidation("Content-Type", context.Request.ContentType);
         }
 
-        Remember(await QueryTextAsync(body, context.Request));
-        int inFlight = Interlocked.Increment(ref _inFlight);
-        try
-        {
-            InterlockedMax(ref _mostInFlight, inFlight);
-            await Task.Delay(Held, TimeProvider.System, context.RequestAborted);
-            using HttpResponseMessage response = await _client.SendAsync(request, context.RequestAborted);
-            context.Response.StatusCode = (int)response.StatusCode;
-            context.Response.ContentType = response.Content.Headers.ContentType?.ToString();
-            await response.Content.CopyToAsync(context.Response.Body, context.RequestAborted);
-        }
-        finally
-        {
-            Interlocked.Decrement(ref _inFlight);
-        }
-    }
-
-    private void Remember(string? query)
-    {
-        if (query is not null)
+        if (await QueryTextAsync(body, context.Request) is { } query)
         {
             _queries.Enqueue(query);
+            if (IsIncrease(query))
+            {
+                if (Interlocked.Increment(ref _waiting) >= _together)
+                {
+                    Open();
+                }
+
+                await _opened.Task.WaitAsync(context.RequestAborted);
+            }
         }
+
+        using HttpResponseMessage response = await _client.SendAsync(request, context.RequestAborted);
+        context.Response.StatusCode = (int)response.StatusCode;
+        context.Response.ContentType = response.Content.Headers.ContentType?.ToString();
+        await response.Content.CopyToAsync(context.Response.Body, context.RequestAborted);
     }
+
+    private static bool IsIncrease(string query) => query.Contains("increase(", StringComparison.Ordinal);
 
     private static async Task<string?> QueryTextAsync(MemoryStream body, HttpRequest request)
     {
@@ -111,14 +108,5 @@ internal sealed class PrometheusDoor : IAsyncDisposable
         return Microsoft.AspNetCore.WebUtilities.QueryHelpers.ParseQuery(form).TryGetValue("query", out Microsoft.Extensions.Primitives.StringValues query)
             ? query.ToString()
             : null;
-    }
-
-    private static void InterlockedMax(ref int target, int value)
-    {
-        int seen = target;
-        while (seen < value)
-        {
-            seen = Interlocked.CompareExchange(ref target, value, seen);
-        }
     }
 }

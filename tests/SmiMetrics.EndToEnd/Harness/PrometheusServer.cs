@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
@@ -5,15 +6,9 @@ using SmiMetrics.EndToEnd.Mesh;
 
 namespace SmiMetrics.EndToEnd.Harness;
 
-/// <summary>
-/// A real Prometheus. Usually it scrapes the simulated proxies every second, with relabelling that gives their series exactly the labels
-/// that the meshes' own scrape jobs give.
-/// </summary>
+/// <summary>A real Prometheus, which holds samples with times that the tests have chosen.</summary>
 internal sealed class PrometheusServer : IAsyncDisposable
 {
-    public static readonly TimeSpan ScrapeInterval = TimeSpan.FromSeconds(1);
-    private static readonly TimeSpan StartDeadline = TimeSpan.FromSeconds(60);
-
     private readonly string _program;
     private readonly string _folder;
     private readonly int _port = Workspace.FreePort();
@@ -24,87 +19,111 @@ internal sealed class PrometheusServer : IAsyncDisposable
     {
         _program = program;
         _folder = folder;
-        _client = new HttpClient { BaseAddress = new Uri(Url) };
+        _client = new HttpClient { BaseAddress = new Uri(Url), Timeout = Eventually.Patience };
     }
 
     public string Url => $"http://127.0.0.1:{_port}";
 
     public string Logs => _process?.Tail ?? "";
 
-    /// <summary>Since when scrapes have come without a gap: windows that begin earlier have no exact expectation.</summary>
-    public DateTimeOffset SteadySince { get; private set; }
-
-    public static Task<PrometheusServer> StartAsync(string program, Workspace workspace, SimulatedMesh mesh, CancellationToken cancellationToken) =>
-        StartAsync(program, workspace, "prometheus", LinkerdAndIstio(mesh.NewProxyUrl()), mesh.Targets, cancellationToken);
-
-    /// <summary>Starts one that scrapes, beside the proxies of Linkerd and Istio, those of the catalogue's meshes, each by a job of its own.</summary>
-    public static Task<PrometheusServer> StartWithCatalogueAsync(
-        string program, Workspace workspace, SimulatedMesh mesh, IReadOnlyList<CatalogueMesh> catalogue, IEnumerable<ScrapeTarget> targets, CancellationToken cancellationToken)
+    /// <summary>Starts one that scrapes nobody and holds the samples of a text in the OpenMetrics format, written by <paramref name="openMetrics"/>.</summary>
+    public static async Task<PrometheusServer> StartWithHistoryAsync(
+        Programs programs, Workspace workspace, string name, Action<TextWriter> openMetrics, CancellationToken cancellationToken)
     {
-        string proxyUrl = mesh.NewProxyUrl();
-        return StartAsync(
-            program, workspace, "prometheus-of-the-catalogue", LinkerdAndIstio(proxyUrl) + string.Concat(catalogue.Select(one => Job(one.Job, one.ScrapeJob, proxyUrl))), [.. mesh.Targets, .. targets], cancellationToken);
-    }
+        string folder = workspace.Folder(name);
+        string file = workspace.PathOf($"{name}/openmetrics.txt");
+        await using (StreamWriter text = new(file))
+        {
+            openMetrics(text);
+        }
 
-    private static async Task<PrometheusServer> StartAsync(
-        string program, Workspace workspace, string name, string configuration, IEnumerable<ScrapeTarget> targets, CancellationToken cancellationToken)
-    {
-        workspace.Write($"{name}/prometheus.yml", configuration);
-        PrometheusServer server = new(program, workspace.Folder(name));
-        server.Discover(targets);
+        _ = (await Command.RunAsync(programs.Promtool, ["tsdb", "create-blocks-from", "openmetrics", file, Path.Combine(folder, "data")], cancellationToken)).Text;
+        File.Delete(file);
+        workspace.Write($"{name}/prometheus.yml", "scrape_configs: []");
+        PrometheusServer server = new(programs.Prometheus, folder);
         await server.StartAsync(cancellationToken);
         return server;
     }
 
-    /// <summary>Starts one that scrapes nobody and holds the samples of this text.</summary>
-    public static async Task<PrometheusServer> StartWithHistoryAsync(
-        Programs programs, Workspace workspace, string name, string openMetrics, CancellationToken cancellationToken)
+    /// <summary>
+    /// Starts one that holds a recording as if it had scraped it: it is shown each target's samples with their times, and gives their series exactly
+    /// the labels that the meshes' own scrape jobs give.
+    /// </summary>
+    /// <param name="jobs">By name, each as the YAML of an entry of scrape_configs without name, discovery and proxy.</param>
+    public static async Task<PrometheusServer> StartWithRecordingAsync(
+        Programs programs,
+        Workspace workspace,
+        string name,
+        IReadOnlyDictionary<string, string> jobs,
+        IReadOnlyList<ScrapeTarget> targets,
+        Recording recording,
+        CancellationToken cancellationToken)
     {
-        string folder = workspace.Folder(name);
-        string file = workspace.Write($"{name}/openmetrics.txt", openMetrics);
-        _ = (await Command.RunAsync(programs.Promtool, ["tsdb", "create-blocks-from", "openmetrics", file, Path.Combine(folder, "data")], cancellationToken)).Text;
-        workspace.Write($"{name}/prometheus.yml", "scrape_configs: []");
-        PrometheusServer server = new(programs.Prometheus, folder);
-        await server.StartProcessAsync(cancellationToken);
+        // What it has it need not be shown again.
+        ConcurrentDictionary<string, bool> taken = [];
+        await using PodNetwork network = await PodNetwork.StartAsync((url, body) => taken.ContainsKey(url) || recording.TryWrite(url, body), cancellationToken);
+        // Whoever is scraped in vain is soon scraped again.
+        workspace.Write($"{name}/prometheus.yml", $$"""
+            global: {scrape_interval: 5s, scrape_timeout: 5s}
+            scrape_configs:{{string.Concat(jobs.Select(job => Job(job.Key, job.Value, network.ProxyUrl)))}}
+            """);
+        PrometheusServer server = new(programs.Prometheus, workspace.Folder(name));
+        server.Discover(targets);
+        await server.StartAsync(cancellationToken);
+        await Eventually.TrueAsync(
+            "every proxy has been scraped",
+            async token =>
+            {
+                foreach (string url in await server.ScrapedAsync(token))
+                {
+                    taken.TryAdd(url, true);
+                }
+
+                return taken.Count == targets.Count;
+            },
+            () => $"{taken.Count} of {targets.Count}\n{server.Logs}",
+            cancellationToken);
+        // Nobody is there any more.
+        server.Discover(jobs.Keys.ToDictionary(job => job, _ => Enumerable.Empty<ScrapeTarget>()));
         return server;
     }
 
-    /// <summary>Starts it (again, with its data), and waits until every proxy has been scraped.</summary>
+    /// <summary>Starts it, or starts it again with its data.</summary>
     public async Task StartAsync(CancellationToken cancellationToken)
     {
-        await StartProcessAsync(cancellationToken);
-        DateTimeOffset started = TimeProvider.System.GetUtcNow();
-        await Eventually.SucceedsAsync("every proxy is scraped", StartDeadline, token => AssertScrapedAsync(count: null, started, token), () => Logs, cancellationToken);
-        SteadySince = TimeProvider.System.GetUtcNow();
+        _process = ChildProcess.Start("prometheus", _program,
+        [
+            $"--config.file={Path.Combine(_folder, "prometheus.yml")}",
+            $"--storage.tsdb.path={Path.Combine(_folder, "data")}",
+            // Made-up samples are as old as their makers like.
+            "--storage.tsdb.retention.time=100y",
+            $"--web.listen-address=127.0.0.1:{_port}",
+            "--log.level=warn",
+        ],
+        // It is fed in one go, and would keep what that took.
+        ("GOMEMLIMIT", "400MiB"));
+        await Eventually.TrueAsync(
+            "Prometheus is ready",
+            async token =>
+            {
+                using HttpResponseMessage response = await _client.GetAsync("/-/ready", token);
+                return response.IsSuccessStatusCode;
+            },
+            () => Logs,
+            cancellationToken);
     }
-
-    /// <summary>Says which targets there are, as service discovery does. It takes a few seconds to be heard.</summary>
-    public void Discover(IEnumerable<ScrapeTarget> targets)
-    {
-        foreach (IGrouping<string, ScrapeTarget> job in targets.GroupBy(target => target.Job))
-        {
-            string file = Path.Combine(_folder, $"{job.Key}.json");
-            File.WriteAllText(file + ".part", Discovery(job));
-            File.Move(file + ".part", file, overwrite: true);
-        }
-    }
-
-    /// <summary>Waits until it has scraped these targets, and no others, since this moment.</summary>
-    public Task ScrapesAsync(IReadOnlyList<ScrapeTarget> targets, DateTimeOffset since, CancellationToken cancellationToken) => Eventually.SucceedsAsync(
-        "every proxy is scraped", StartDeadline, token => AssertScrapedAsync(targets.Count, since, token), () => Logs, cancellationToken);
 
     public Task StopAsync(CancellationToken cancellationToken) => _process!.StopAsync(cancellationToken);
 
-    /// <summary>The percentiles of a TrafficMetrics object, at the offset from their ranks.</summary>
+    /// <summary>The percentiles of a TrafficMetrics object.</summary>
     /// <param name="buckets">A selector.</param>
-    public async Task<IReadOnlyList<double?>> PercentilesAsync(
-        string buckets, TimeSpan window, DateTimeOffset instant, double offset, CancellationToken cancellationToken)
+    public async Task<IReadOnlyList<double?>> PercentilesAsync(string buckets, TimeSpan window, DateTimeOffset instant, CancellationToken cancellationToken)
     {
         List<double?> percentiles = [];
         foreach ((_, double quantile) in TrafficItem.Percentiles)
         {
             string promQl = string.Create(
-                CultureInfo.InvariantCulture, $"histogram_quantile({quantile + offset}, sum by (le) (increase({buckets}[{window.TotalSeconds:0}s])))");
+                CultureInfo.InvariantCulture, $"histogram_quantile({quantile}, sum by (le) (increase({buckets}[{window.TotalSeconds:0}s])))");
             percentiles.Add(await QueryAsync(promQl, instant, cancellationToken));
         }
 
@@ -165,32 +184,27 @@ internal sealed class PrometheusServer : IAsyncDisposable
             : throw new InvalidOperationException($"{parameters["query"]}: {answer["error"]}");
     }
 
-    private async Task StartProcessAsync(CancellationToken cancellationToken)
-    {
-        _process = ChildProcess.Start("prometheus", _program,
-        [
-            $"--config.file={Path.Combine(_folder, "prometheus.yml")}",
-            $"--storage.tsdb.path={Path.Combine(_folder, "data")}",
-            // Made-up samples are as old as their makers like.
-            "--storage.tsdb.retention.time=100y",
-            $"--web.listen-address=127.0.0.1:{_port}",
-            "--log.level=warn",
-        ]);
-        await Eventually.SucceedsAsync("Prometheus is ready", StartDeadline, token => _client.GetStringAsync("/-/ready", token), () => Logs, cancellationToken);
-    }
-
-    private async Task AssertScrapedAsync(int? count, DateTimeOffset since, CancellationToken cancellationToken)
+    /// <summary>The URLs of the targets that it has scraped.</summary>
+    private async Task<IEnumerable<string>> ScrapedAsync(CancellationToken cancellationToken)
     {
         JsonNode answer = JsonNode.Parse(await _client.GetStringAsync("/api/v1/targets?state=active", cancellationToken))!;
-        JsonArray targets = answer["data"]!["activeTargets"]!.AsArray();
-        Assert.Equal(count ?? targets.Count, targets.Count);
-        foreach (JsonNode? target in targets)
-        {
-            Assert.Equal("up", target!["health"]!.GetValue<string>());
-            Assert.True(target["lastScrape"]!.GetValue<DateTimeOffset>() > since);
-        }
+        return answer["data"]!["activeTargets"]!.AsArray()
+            .Where(target => target!["health"]!.GetValue<string>() == "up")
+            .Select(target => target!["scrapeUrl"]!.GetValue<string>());
+    }
 
-        Assert.NotEmpty(targets);
+    private void Discover(IEnumerable<ScrapeTarget> targets) =>
+        Discover(targets.GroupBy(target => target.Job).ToDictionary(job => job.Key, job => job.AsEnumerable()));
+
+    /// <summary>Says which targets there are, as service discovery does. It takes a few seconds to be heard.</summary>
+    private void Discover(IReadOnlyDictionary<string, IEnumerable<ScrapeTarget>> jobs)
+    {
+        foreach ((string job, IEnumerable<ScrapeTarget> targets) in jobs)
+        {
+            string file = Path.Combine(_folder, $"{job}.json");
+            File.WriteAllText(file + ".part", Discovery(targets));
+            File.Move(file + ".part", file, overwrite: true);
+        }
     }
 
     // As Kubernetes service discovery would describe the pods.
@@ -212,13 +226,6 @@ internal sealed class PrometheusServer : IAsyncDisposable
             },
         }));
     }
-
-    private static string LinkerdAndIstio(string proxyUrl) => $$"""
-        global:
-          scrape_interval: {{ScrapeInterval.TotalSeconds:0}}s
-          scrape_timeout: {{ScrapeInterval.TotalSeconds:0}}s
-        scrape_configs:{{Job("linkerd-proxy", LinkerdSimulation.ScrapeJob, proxyUrl)}}{{Job("envoy-stats", IstioSeries.ScrapeJob, proxyUrl)}}
-        """;
 
     // As in a cluster, only that the pod network is behind a proxy.
     private static string Job(string name, string relabelling, string proxyUrl) => $"""

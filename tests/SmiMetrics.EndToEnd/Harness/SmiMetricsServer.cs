@@ -5,28 +5,25 @@ namespace SmiMetrics.EndToEnd.Harness;
 /// <summary>A process of the server under test.</summary>
 internal sealed class SmiMetricsServer : IAsyncDisposable
 {
-    private static readonly TimeSpan StartDeadline = TimeSpan.FromSeconds(60);
-
     private readonly ChildProcess _process;
 
     private SmiMetricsServer(ChildProcess process, int securePort, int insecurePort, int adminPort)
     {
         _process = process;
         SecurePort = securePort;
-        Plain = new HttpClient { BaseAddress = new Uri($"http://127.0.0.1:{insecurePort}"), Timeout = TimeSpan.FromSeconds(70) };
-        Admin = new HttpClient { BaseAddress = new Uri($"http://127.0.0.1:{adminPort}") };
+        Plain = new HttpClient { BaseAddress = new Uri($"http://127.0.0.1:{insecurePort}"), Timeout = Eventually.Patience };
+        Admin = new HttpClient { BaseAddress = new Uri($"http://127.0.0.1:{adminPort}"), Timeout = Eventually.Patience };
     }
 
     public int SecurePort { get; }
-
-    /// <summary>When it first called itself ready.</summary>
-    public DateTimeOffset ReadySince { get; private set; }
 
     /// <summary>Speaks to the insecure port.</summary>
     public HttpClient Plain { get; }
 
     /// <summary>Speaks to the admin port.</summary>
     public HttpClient Admin { get; }
+
+    public RequestCounts Requests => new(Admin);
 
     public string Logs => _process.Tail;
 
@@ -48,9 +45,9 @@ internal sealed class SmiMetricsServer : IAsyncDisposable
         SmiMetricsServer server = new(process, secure, insecure, admin);
         try
         {
-            await Eventually.SucceedsAsync($"{name} is ready", StartDeadline, server.AssertReadyOrEndedAsync, () => process.Tail, cancellationToken);
+            await Eventually.TrueAsync(
+                $"{name} is ready", async token => process.HasExited || (await server.ReadyAsync(token)).Code == HttpStatusCode.OK, () => process.Tail, cancellationToken);
             Assert.False(process.HasExited, process.Tail);
-            server.ReadySince = TimeProvider.System.GetUtcNow();
             return server;
         }
         catch
@@ -61,12 +58,10 @@ internal sealed class SmiMetricsServer : IAsyncDisposable
     }
 
     /// <summary>A GET to the insecure port.</summary>
-    public async Task<HttpAnswer> GetAsync(string path, CancellationToken cancellationToken)
-    {
-        using HttpResponseMessage response = await Plain.GetAsync(path, cancellationToken);
-        return new HttpAnswer(
-            response.StatusCode, response.Content.Headers.ContentType?.MediaType, await response.Content.ReadAsStringAsync(cancellationToken));
-    }
+    public Task<HttpAnswer> GetAsync(string path, CancellationToken cancellationToken) => GetAsync(Plain, path, cancellationToken);
+
+    /// <summary>What it says of its readiness.</summary>
+    public Task<HttpAnswer> ReadyAsync(CancellationToken cancellationToken) => GetAsync(Admin, "/readyz", cancellationToken);
 
     /// <summary>Asks it to end, as Kubernetes does.</summary>
     public Task StopAsync(CancellationToken cancellationToken) => _process.StopAsync(cancellationToken);
@@ -84,14 +79,10 @@ internal sealed class SmiMetricsServer : IAsyncDisposable
         await _process.DisposeAsync();
     }
 
-    private async Task AssertReadyOrEndedAsync(CancellationToken cancellationToken)
+    private static async Task<HttpAnswer> GetAsync(HttpClient client, string path, CancellationToken cancellationToken)
     {
-        if (_process.HasExited)
-        {
-            return;
-        }
-
-        using HttpResponseMessage response = await Admin.GetAsync("/readyz", cancellationToken);
-        Assert.Equal(HttpStatusCode.OK, response.StatusCode);
+        using HttpResponseMessage response = await client.GetAsync(path, cancellationToken);
+        return new HttpAnswer(
+            response.StatusCode, response.Content.Headers.ContentType?.MediaType, await response.Content.ReadAsStringAsync(cancellationToken));
     }
 }

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Sockets;
+using SmiMetrics.Tests;
 
 namespace SmiMetrics.EndToEnd.Harness;
 
@@ -12,7 +13,7 @@ internal sealed class Workspace : IDisposable
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("smi-metrics-end-to-end-");
 
     /// <summary>The folder of SmiMetrics.sln.</summary>
-    public static string Repository { get; } = FindRepository();
+    public static string Repository => Golden.Repository;
 
     public string PathOf(string name) => Path.Combine(_folder.FullName, name);
 
@@ -54,16 +55,5 @@ internal sealed class Workspace : IDisposable
         {
             // A process that has just been killed may still be writing; a folder left in /tmp is no reason to fail a test.
         }
-    }
-
-    private static string FindRepository()
-    {
-        DirectoryInfo? folder = new(AppContext.BaseDirectory);
-        while (folder is not null && !File.Exists(Path.Combine(folder.FullName, "SmiMetrics.sln")))
-        {
-            folder = folder.Parent;
-        }
-
-        return folder?.FullName ?? throw new DirectoryNotFoundException($"no SmiMetrics.sln above {AppContext.BaseDirectory}");
     }
 }

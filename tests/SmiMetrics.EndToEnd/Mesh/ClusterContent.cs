@@ -1,3 +1,4 @@
+using System.Net;
 using System.Text.Json.Nodes;
 using SmiMetrics.EndToEnd.Harness;
 
@@ -53,8 +54,11 @@ internal sealed class ClusterContent(KubeApi api)
                 },
             };
             await api.CreateAsync("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", definition, cancellationToken);
-            await Eventually.SucceedsAsync(
-                $"{kind} is served", TimeSpan.FromSeconds(30), token => api.GetAsync($"/apis/{group}/{versions[0]}/{plural}", token), () => "", cancellationToken);
+            await Eventually.TrueAsync(
+                $"{kind} is served",
+                async token => (await api.SendAsync(HttpMethod.Get, $"/apis/{group}/{versions[0]}/{plural}", null, [], token)).Code == HttpStatusCode.OK,
+                explain: null,
+                cancellationToken);
         }
     }
 

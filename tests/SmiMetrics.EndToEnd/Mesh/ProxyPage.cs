@@ -1,47 +1,39 @@
-using System.Diagnostics;
+using System.Buffers;
 using System.Globalization;
 using System.Text;
 
 namespace SmiMetrics.EndToEnd.Mesh;
 
+/// <summary>What one scrape of a page has seen.</summary>
+/// <param name="Values">In the order of the page's lines; less than zero for a line that was not there.</param>
+internal sealed record PageSample(DateTimeOffset At, long[] Values);
+
 /// <summary>
 /// The metrics page of one proxy. Every counter is rate × age, a pure function of the moment at which it is read, so the increase
-/// over any window is rate × window.
+/// over any window is rate × window. All ages are in seconds.
 /// </summary>
-internal sealed class ProxyPage
+/// <param name="restarts">
+/// Whether the proxy starts anew after every seventh scrape: right after it, so that no request falls between the last scrape of
+/// one life and the start of the next. That moment is another for every scraper, so each sees lives of its own.
+/// </param>
+internal sealed class ProxyPage(bool restarts)
 {
-    // Long-lived counters do not start at zero: increase() treats the neighbourhood of zero in its own way.
-    private const double AgeAtStart = 3600;
+    /// <summary>Long-lived counters do not start at zero: increase() treats the neighbourhood of zero in its own way.</summary>
+    public const double AgeAtStart = 3600;
+
     private const int ScrapesBetweenRestarts = 7;
+    private const long NotThere = -1;
 
-    private readonly Dictionary<string, SortedDictionary<string, Line>> _families = [];
-    private readonly Dictionary<string, string> _types = [];
-    private readonly bool _restarts;
+    private readonly SortedDictionary<string, Family> _families = new(StringComparer.Ordinal);
     private readonly Lock _gate = new();
-    private readonly long _begun = Stopwatch.GetTimestamp();
     private readonly Dictionary<int, Life> _lives = [];
-
-    /// <param name="restarts">
-    /// Whether the proxy starts anew after every seventh scrape: right after it, so that no request falls between the last scrape of
-    /// one life and the start of the next. That moment is another for every scraper, so each sees lives of its own.
-    /// </param>
-    public ProxyPage(bool restarts)
-    {
-        _restarts = restarts;
-    }
-
-    /// <summary>The page's age in seconds.</summary>
-    private double Now => AgeAtStart + Stopwatch.GetElapsedTime(_begun).TotalSeconds;
 
     /// <summary>Adds to a counter's rate. Series of one name and equal labels are one series.</summary>
     public void Count(string family, string labels, double perSecond) => Add(family, "counter", $"{family}{{{labels}}}", perSecond);
 
     /// <summary>A counter that has stopped.</summary>
-    public void Stopped(string family, string labels, long value)
-    {
-        Add(family, "counter", $"{family}{{{labels}}}", (double)value / AgeAtStart);
-        _families[family][$"{family}{{{labels}}}"].End = AgeAtStart;
-    }
+    public void Stopped(string family, string labels, long value) =>
+        Add(family, "counter", $"{family}{{{labels}}}", value / AgeAtStart).End = AgeAtStart;
 
     /// <summary>Adds requests to a classic histogram.</summary>
     /// <param name="bounds">The finite upper bounds as the mesh prints them.</param>
@@ -61,77 +53,106 @@ internal sealed class ProxyPage
     }
 
     /// <summary>The series whose text contains this count no further.</summary>
-    public void Stop(string containing) => Change(containing, static (line, now) => line.End = now);
+    public void Stop(string containing, double age) => Change(containing, line => line.End = age);
 
     /// <summary>They are no longer on the page.</summary>
-    public void Hide(string containing) => Change(containing, static (line, _) => line.Hidden = true);
+    public void Hide(string containing) => Change(containing, static line => line.Hidden = true);
 
     /// <summary>They are on the page and count, from zero.</summary>
-    public void BeginAnew(string containing) =>
-        Change(containing, static (line, now) => (line.Begin, line.End, line.Hidden) = (now, double.PositiveInfinity, false));
+    public void BeginAnew(string containing, double age) =>
+        Change(containing, line => (line.Begin, line.End, line.Hidden) = (age, double.PositiveInfinity, false));
 
-    /// <summary>All counters are zero, and stay so.</summary>
-    public void Cease() => Change("", static (line, _) => line.PerSecond = 0);
-
-    /// <summary>The page as a scrape sees it now.</summary>
+    /// <summary>The page's values as a scrape sees them at this age.</summary>
     /// <param name="scraper">Tells one scraper from another.</param>
-    public string Render(int scraper)
+    public PageSample Scrape(int scraper, DateTimeOffset at, double age)
     {
         lock (_gate)
         {
             Life life = _lives.GetValueOrDefault(scraper);
-            double now = Now;
-            StringBuilder page = new();
-            foreach ((string family, SortedDictionary<string, Line> series) in _families)
-            {
-                page.Append(CultureInfo.InvariantCulture, $"# TYPE {family} {_types[family]}\n");
-                foreach ((string text, Line line) in series.Where(line => !line.Value.Hidden))
-                {
-                    page.Append(CultureInfo.InvariantCulture, $"{text} {(long)(line.PerSecond * Math.Max(0, Math.Min(now, line.End) - Math.Max(life.Begin, line.Begin)))}\n");
-                }
-            }
-
-            if (_restarts)
+            if (restarts)
             {
                 _lives[scraper] = life.Scrapes + 1 < ScrapesBetweenRestarts
                     ? life with { Scrapes = life.Scrapes + 1 }
-                    : new Life(Begin: Now, Scrapes: 0);
+                    : new Life(Begin: age, Scrapes: 0);
             }
 
-            return page.ToString();
+            return new PageSample(at, [.. Lines().Select(line => line.At(age, life))]);
         }
     }
 
-    private void Add(string family, string type, string text, double perSecond)
+    /// <summary>Prints the page as this scrape has seen it, in the text format of Prometheus.</summary>
+    public void Write(PageSample sample, IBufferWriter<byte> output) => Write(output, (line, index) =>
     {
-        _types[family] = type;
-        if (!_families.TryGetValue(family, out SortedDictionary<string, Line>? series))
+        if (sample.Values[index] != NotThere)
         {
-            _families[family] = series = new SortedDictionary<string, Line>(StringComparer.Ordinal);
+            output.Write(line.Text.AsSpan());
+            output.Write(Encoding.ASCII.GetBytes($" {sample.Values[index]}\n"));
+        }
+    });
+
+    /// <summary>Prints a page that shows all that these scrapes have seen, each sample with its own time.</summary>
+    /// <param name="samples">In order of time.</param>
+    public void WriteHistory(IReadOnlyCollection<PageSample> samples, IBufferWriter<byte> output) => Write(output, (line, index) =>
+    {
+        foreach (PageSample sample in samples.Where(sample => sample.Values[index] != NotThere))
+        {
+            output.Write(line.Text.AsSpan());
+            output.Write(Encoding.ASCII.GetBytes($" {sample.Values[index]} {sample.At.ToUnixTimeMilliseconds()}\n"));
+        }
+    });
+
+    private IEnumerable<Line> Lines() => _families.Values.SelectMany(family => family.Lines.Values);
+
+    private void Write(IBufferWriter<byte> output, Action<Line, int> write)
+    {
+        int index = 0;
+        foreach ((string name, Family family) in _families)
+        {
+            output.Write(Encoding.UTF8.GetBytes($"# TYPE {name} {family.Type}\n"));
+            foreach (Line line in family.Lines.Values)
+            {
+                write(line, index++);
+            }
+        }
+    }
+
+    private Line Add(string family, string type, string text, double perSecond)
+    {
+        if (!_families.TryGetValue(family, out Family? of))
+        {
+            _families[family] = of = new Family(type);
         }
 
-        if (!series.TryGetValue(text, out Line? line))
+        if (!of.Lines.TryGetValue(text, out Line? line))
         {
-            series[text] = line = new Line();
+            of.Lines[text] = line = new Line(Encoding.UTF8.GetBytes(text));
         }
 
         line.PerSecond += perSecond;
+        return line;
     }
 
-    private void Change(string containing, Action<Line, double> change)
+    private void Change(string containing, Action<Line> change)
     {
         lock (_gate)
         {
-            double now = Now;
-            foreach ((_, Line line) in _families.Values.SelectMany(series => series).Where(line => line.Key.Contains(containing, StringComparison.Ordinal)))
+            foreach ((_, Line line) in _families.Values.SelectMany(family => family.Lines).Where(line => line.Key.Contains(containing, StringComparison.Ordinal)))
             {
-                change(line, now);
+                change(line);
             }
         }
     }
 
-    private sealed class Line
+    private sealed record Family(string Type)
     {
+        public SortedDictionary<string, Line> Lines { get; } = new(StringComparer.Ordinal);
+    }
+
+    /// <param name="text">The series, as the page prints it.</param>
+    private sealed class Line(byte[] text)
+    {
+        public byte[] Text { get; } = text;
+
         public double PerSecond { get; set; }
 
         /// <summary>When it was zero.</summary>
@@ -141,6 +162,9 @@ internal sealed class ProxyPage
         public double End { get; set; } = double.PositiveInfinity;
 
         public bool Hidden { get; set; }
+
+        public long At(double age, Life life) =>
+            Hidden ? NotThere : (long)(PerSecond * Math.Max(0, Math.Min(age, End) - Math.Max(life.Begin, Begin)));
     }
 
     /// <param name="Begin">When all counters were zero.</param>

@@ -1,9 +1,7 @@
+using System.Buffers;
 using System.Collections.Concurrent;
 using System.Net;
-using Microsoft.AspNetCore.Builder;
-using Microsoft.AspNetCore.Http;
-using Microsoft.AspNetCore.Http.Features;
-using SmiMetrics.EndToEnd.Harness;
+using System.Net.Http.Headers;
 
 namespace SmiMetrics.EndToEnd.Mesh;
 
@@ -46,95 +44,45 @@ internal interface IMeshSimulation
     IEnumerable<(ScrapeTarget Target, ProxyPage Page)> Proxies();
 }
 
-/// <summary>
-/// The pod network, as far as scrapers see it: one HTTP forward proxy on 127.0.0.1 that shows the pages of all proxies of all meshes at
-/// their pods' own addresses (<c>GET http://10.1.0.1:4191/metrics</c>).
-/// </summary>
-internal sealed class SimulatedMesh : IAsyncDisposable
+/// <summary>Proxies that are there, each with its page at its pod's own address, in the time of a clock.</summary>
+/// <param name="begun">When every page was of <see cref="ProxyPage.AgeAtStart"/>.</param>
+internal sealed class SimulatedMesh(TimeProvider clock, DateTimeOffset begun)
 {
-    private const int MostScrapers = 40;
-
-    private readonly WebApplication _server = LoopbackServer.Create(MostScrapers);
     private readonly ConcurrentDictionary<string, ProxyPage> _pages = new();
-    private readonly Queue<Uri> _doors = new();
-    private volatile Recording? _recording;
 
-    private SimulatedMesh(IReadOnlyList<(ScrapeTarget Target, ProxyPage Page)> proxies)
-    {
-        Targets = [.. proxies.Select(proxy => proxy.Target)];
-        foreach ((ScrapeTarget target, ProxyPage page) in proxies)
-        {
-            Show(target.Url, page);
-        }
-
-        _server.Run(AnswerAsync);
-    }
-
-    /// <summary>The proxies that are there from the start.</summary>
-    public IReadOnlyList<ScrapeTarget> Targets { get; }
-
-    public static async Task<SimulatedMesh> StartAsync(IEnumerable<IMeshSimulation> meshes, CancellationToken cancellationToken)
-    {
-        SimulatedMesh mesh = new([.. meshes.SelectMany(simulation => simulation.Proxies())]);
-        await mesh._server.StartAsync(cancellationToken);
-        foreach (Uri door in mesh._server.Addresses())
-        {
-            mesh._doors.Enqueue(door);
-        }
-
-        return mesh;
-    }
-
-    /// <summary>The HTTP proxy for one more scraper. Each has a port of its own, which is how pages tell them apart.</summary>
-    public string NewProxyUrl() => _doors.Dequeue().GetLeftPart(UriPartial.Authority);
+    /// <summary>The age of every page, in seconds.</summary>
+    public double Age => ProxyPage.AgeAtStart + (clock.GetUtcNow() - begun).TotalSeconds;
 
     /// <summary>Makes a page reachable.</summary>
     public void Show(Uri url, ProxyPage page) => _pages[url.AbsoluteUri] = page;
 
-    /// <summary>Keeps what is shown to scrapers from now on.</summary>
-    /// <param name="of">Which pages.</param>
-    public Recording Record(IEnumerable<Uri> of) => _recording = new Recording([.. of.Select(url => url.AbsoluteUri)]);
-
     /// <summary>From now on there is nobody at this address.</summary>
     public void Hide(Uri url) => _pages.TryRemove(url.AbsoluteUri, out _);
 
-    public ValueTask DisposeAsync() => _server.DisposeAsync();
+    /// <summary>A scrape of the page at this address, now; null when nobody is there.</summary>
+    /// <param name="scraper">Tells one scraper from another.</param>
+    public (ProxyPage Page, PageSample Sample)? Scrape(string url, int scraper) =>
+        _pages.TryGetValue(url, out ProxyPage? page) ? (page, page.Scrape(scraper, clock.GetUtcNow(), Age)) : null;
 
-    private async Task AnswerAsync(HttpContext context)
+    /// <summary>The way of a scraper in this process to the pages.</summary>
+    /// <param name="seen">Learns of every scrape.</param>
+    public HttpMessageHandler Door(int scraper, Action<string, ProxyPage, PageSample> seen) => new PageDoor(this, scraper, seen);
+
+    private sealed class PageDoor(SimulatedMesh mesh, int scraper, Action<string, ProxyPage, PageSample> seen) : HttpMessageHandler
     {
-        // The whole URL: a forward proxy's requests are in absolute form (RFC 9112, section 3.2.2).
-        string url = context.Features.Get<IHttpRequestFeature>()!.RawTarget;
-        if (!_pages.TryGetValue(url, out ProxyPage? page))
+        protected override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
         {
-            context.Response.StatusCode = (int)HttpStatusCode.BadGateway;
-            return;
-        }
+            string url = request.RequestUri!.AbsoluteUri;
+            if (mesh.Scrape(url, scraper) is not ({ } page, { } sample))
+            {
+                return Task.FromResult(new HttpResponseMessage(HttpStatusCode.BadGateway));
+            }
 
-        int scraper = context.Connection.LocalPort;
-        DateTimeOffset now = TimeProvider.System.GetUtcNow();
-        string text = page.Render(scraper);
-        _recording?.Add(new RecordedPage(url, scraper, now, text));
-        context.Response.ContentType = "text/plain; version=0.0.4";
-        await context.Response.WriteAsync(text, context.RequestAborted);
-    }
-}
-
-/// <summary>A page as a scraper has seen it.</summary>
-/// <param name="Scraper">The port of its proxy.</param>
-internal sealed record RecordedPage(string Url, int Scraper, DateTimeOffset At, string Text);
-
-/// <summary>What scrapers have seen of some pages.</summary>
-internal sealed class Recording(HashSet<string> urls)
-{
-    private readonly ConcurrentQueue<RecordedPage> _pages = new();
-
-    public IReadOnlyList<RecordedPage> Pages => [.. _pages];
-
-    public void Add(RecordedPage page)
-    {
-        if (urls.Contains(page.Url))
-        {
-            _pages.Enqueue(page);
+            seen(url, page, sample);
+            ArrayBufferWriter<byte> body = new();
+            page.Write(sample, body);
+            ReadOnlyMemoryContent content = new(body.WrittenMemory) { Headers = { ContentType = MediaTypeHeaderValue.Parse(PodNetwork.ContentType) } };
+            return Task.FromResult(new HttpResponseMessage(HttpStatusCode.OK) { Content = content });
         }
     }
 }

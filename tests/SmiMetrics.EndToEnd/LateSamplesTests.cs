@@ -1,0 +1,66 @@
+using Microsoft.Extensions.Time.Testing;
+using SmiMetrics.EndToEnd.Harness;
+using SmiMetrics.EndToEnd.Mesh;
+
+namespace SmiMetrics.EndToEnd;
+
+/// <summary>
+/// What the server says when samples are late: it was seen to call numbers <c>ok</c> that were far too low, with a store or proxies that lagged.
+/// These tests hold what it says today, and are expected to change when it learns what a window's numbers rest on.
+/// </summary>
+public sealed class LateSamplesTests(World world, RecordedWorld recorded) : RecordedTest(world, recorded)
+{
+    private static readonly Target Web = World.Linkerd.Find("deployments", "shop", "web");
+
+    private static Rates Made => World.Linkerd.Received(Web);
+
+    [Fact]
+    public async Task Expected_to_change_a_store_that_is_behind_is_called_ok_with_half_of_the_requests()
+    {
+        await using InProcessServer server = await InProcessServer.StartAsync(
+            Doors.Real,
+            new FakeTimeProvider(Recorded.Instant.AddSeconds(10)),
+            Recorded.Cluster,
+            ["--prometheus-url", Recorded.Prometheus.Url, "--cache-ttl", "1s", "--mesh", "linkerd", "--default-window", "20s"],
+            Token);
+        await server.LookAsync(Token);
+        TrafficItem web = await server.ItemAsync(Web.Path, Token);
+        Assert.Equal("ok", web.State);
+        Assert.InRange((web.Value(3) + web.Value(4)) / ((Made.Success + Made.Failure) * RecordedWorld.Window.TotalSeconds), 0.5, 0.6);
+    }
+
+    [Fact]
+    public async Task Expected_to_change_a_store_that_is_a_window_behind_is_called_idle()
+    {
+        await using InProcessServer server = await InProcessServer.StartAsync(
+            Doors.Real,
+            new FakeTimeProvider(Recorded.Instant.AddSeconds(25)),
+            Recorded.Cluster,
+            ["--prometheus-url", Recorded.Prometheus.Url, "--cache-ttl", "1s", "--mesh", "linkerd", "--default-window", "20s"],
+            Token);
+        await server.LookAsync(Token);
+        TrafficItem web = await server.ItemAsync(Web.Path, Token);
+        Assert.Equal("idle", web.State);
+        Assert.True(web.IsWithoutTraffic);
+    }
+
+    [Fact]
+    public async Task Expected_to_change_proxies_that_have_just_gone_silent_are_called_ok_with_two_thirds_of_the_requests()
+    {
+        (ScrapeTarget Target, ProxyPage Page)[] proxies = [.. new LinkerdSimulation(World.Linkerd.Topology).Proxies()];
+        DateTimeOffset begin = Recorded.Instant - RecordedWorld.LongestWindow;
+        await using VirtualScraping scraping = await VirtualScraping.StartAsync(
+            begin, begin, proxies, Recorded.Cluster, ["--mesh", "linkerd", "--default-window", "5s"], Token);
+        await scraping.PassAsync(TimeSpan.FromSeconds(10.6), stepped: null, Token);
+        await scraping.Server.LookAsync(Token);
+        foreach ((ScrapeTarget target, _) in proxies)
+        {
+            scraping.Mesh.Hide(target.Url);
+        }
+
+        await scraping.PassAsync(TimeSpan.FromSeconds(3), stepped: null, Token);
+        TrafficItem web = await scraping.Server.ItemAsync(Web.Path, Token);
+        Assert.Equal("ok", web.State);
+        Assert.InRange((web.Value(3) + web.Value(4)) / ((Made.Success + Made.Failure) * 5), 0.5, 0.7);
+    }
+}

@@ -1,0 +1,111 @@
+using Microsoft.Extensions.DependencyInjection;
+using SmiMetrics.EndToEnd.Harness;
+using SmiMetrics.EndToEnd.Mesh;
+using SmiMetrics.Kubernetes;
+using SmiMetrics.Scrape;
+using SmiMetrics.Tests.Scrape;
+using ScrapeTarget = SmiMetrics.EndToEnd.Mesh.ScrapeTarget;
+
+namespace SmiMetrics.EndToEnd;
+
+/// <summary>
+/// The whole server with its embedded scraper before simulated proxies, in a time of its own: time passes in steps, and after each it is waited for
+/// until every scrape that was due has ended. So what it has seen is the same on every machine.
+/// </summary>
+internal sealed class VirtualScraping : IAsyncDisposable
+{
+    public static readonly TimeSpan Step = TimeSpan.FromMilliseconds(100);
+
+    private static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan Timeout = TimeSpan.FromMilliseconds(900);
+
+    // The second turn of a loop comes up to an interval and a half after the first.
+    private static readonly TimeSpan LongestTurn = 1.5 * Interval;
+
+    // A loop tells when it goes to sleep, but not everything else that is waited for tells of itself.
+    private static readonly TimeSpan Glance = TimeSpan.FromMilliseconds(10);
+
+    private static int _scrapers;
+
+    private readonly TurnTime _clock;
+    private readonly SemaphoreSlim _slept = new(0);
+    private readonly Recording _recording = new();
+
+    private VirtualScraping(DateTimeOffset begin, DateTimeOffset pagesBegun)
+    {
+        _clock = new TurnTime(begin, Timeout, LongestTurn) { Slept = () => _slept.Release() };
+        Mesh = new SimulatedMesh(_clock, pagesBegun);
+    }
+
+    /// <summary>The proxies.</summary>
+    public SimulatedMesh Mesh { get; }
+
+    /// <summary>What has been seen of their pages.</summary>
+    public Recording Recording => _recording;
+
+    public TimeProvider Clock => _clock;
+
+    public InProcessServer Server { get; private set; } = null!;
+
+    /// <param name="begin">The time at which all begins.</param>
+    /// <param name="pagesBegun">When all pages did.</param>
+    /// <param name="proxies">That are there from the start.</param>
+    /// <param name="snapshot">The cluster; null for none.</param>
+    /// <param name="flags">Of the server, beside those of scraping.</param>
+    public static async Task<VirtualScraping> StartAsync(
+        DateTimeOffset begin,
+        DateTimeOffset pagesBegun,
+        IEnumerable<(ScrapeTarget Target, ProxyPage Page)> proxies,
+        ClusterSnapshot? snapshot,
+        string[] flags,
+        CancellationToken cancellationToken)
+    {
+        VirtualScraping scraping = new(begin, pagesBegun);
+        foreach ((ScrapeTarget target, ProxyPage page) in proxies)
+        {
+            scraping.Mesh.Show(target.Url, page);
+        }
+
+        scraping.Server = await InProcessServer.StartAsync(
+            new Doors(Proxies: scraping.Mesh.Door(Interlocked.Increment(ref _scrapers), scraping.Recording.Add)),
+            scraping._clock,
+            snapshot,
+            ["--source", "scrape", "--scrape-interval", "1s", "--scrape-timeout", "900ms", .. flags],
+            cancellationToken);
+        await scraping.SettleAsync(cancellationToken);
+        return scraping;
+    }
+
+    /// <summary>Lets time pass.</summary>
+    /// <param name="stepped">What happens after each step.</param>
+    public async Task PassAsync(TimeSpan time, Action? stepped, CancellationToken cancellationToken)
+    {
+        for (TimeSpan passed = TimeSpan.Zero; passed < time; passed += Step)
+        {
+            _clock.Advance(Step);
+            await SettleAsync(cancellationToken);
+            stepped?.Invoke();
+        }
+    }
+
+    /// <summary>Changes the cluster, and lets time pass until the scraper has seen it, which it does within a second.</summary>
+    public async Task PublishAsync(ClusterSnapshot snapshot, Action? stepped, CancellationToken cancellationToken)
+    {
+        Server.Publish(snapshot);
+        await PassAsync(Interval, stepped, cancellationToken);
+    }
+
+    public ValueTask DisposeAsync() => Server.DisposeAsync();
+
+    /// <summary>Waits until every loop sleeps until its next turn.</summary>
+    private async Task SettleAsync(CancellationToken cancellationToken)
+    {
+        SampleStore store = Server.Services.GetRequiredService<SampleStore>();
+        using CancellationTokenSource patience = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        patience.CancelAfter(Eventually.Patience);
+        while (!store.Complete || _clock.Sleeping != store.Targets.Count(target => target.GoneSince is null))
+        {
+            await _slept.WaitAsync(Glance, patience.Token);
+        }
+    }
+}

@@ -33,7 +33,8 @@ internal abstract record AuthorizationResult
 /// <item>with <c>--authorization-mode AlwaysAllow</c> whoever is here may;</item>
 /// <item>the group <c>system:masters</c> may, without asking anybody: kube-apiserver's own requests are answered while it answers none of ours;</item>
 /// <item>some paths that are no resources are for everybody;</item>
-/// <item>else kube-apiserver says so, by a SubjectAccessReview, and its word is kept for a short time;</item>
+/// <item>else kube-apiserver says so, by a SubjectAccessReview, and its word is kept for a short time; a list is reviewed with its selectors, because from
+/// 1.32 on a user may have the right to some objects only (apiserver <c>plugin/pkg/authorizer/webhook/webhook.go</c>);</item>
 /// <item>who gets no answer from it lets nobody in.</item>
 /// </list>
 /// </summary>
@@ -116,11 +117,27 @@ internal sealed partial class RequestAuthorizer
         request.IsResourceRequest
             ? new ResourceAttributes(
                 Said(request.Namespace), Said(request.Verb), Said(request.Group), Said(request.Version), Said(request.Resource),
-                Said(request.Subresource), Said(request.Name))
+                Said(request.Subresource), Said(request.Name), Said(request.FieldTerms.Select(RequirementOf)), Said(request.LabelRequirements.Select(RequirementOf)))
             : null,
         request.IsResourceRequest ? null : new NonResourceAttributes(Said(request.Path), Said(request.Verb)));
 
     private static string? Said(string text) => text.Length > 0 ? text : null;
+
+    private static SelectorAttributes? Said(IEnumerable<SelectorRequirement?> requirements) =>
+        requirements.OfType<SelectorRequirement>().ToArray() is { Length: > 0 } said ? new SelectorAttributes(said) : null;
+
+    private static SelectorRequirement RequirementOf(FieldTerm term) => new(term.Field, term.Equal ? "In" : "NotIn", [term.Value]);
+
+    /// <summary>Null where reviews have no such operator. Each requirement only narrows, so that without it more is asked for than is given.</summary>
+    private static SelectorRequirement? RequirementOf(LabelRequirement requirement) => requirement.Operator switch
+    {
+        LabelOperator.Equals or LabelOperator.DoubleEquals or LabelOperator.In => new(requirement.Key, "In", requirement.Values),
+        LabelOperator.NotEquals or LabelOperator.NotIn => new(requirement.Key, "NotIn", requirement.Values),
+        LabelOperator.Exists => new(requirement.Key, "Exists", Values: null),
+        LabelOperator.DoesNotExist => new(requirement.Key, "DoesNotExist", Values: null),
+        LabelOperator.GreaterThan or LabelOperator.LessThan => null,
+        _ => throw new InvalidOperationException($"no such operator: {requirement.Operator}"),
+    };
 
     private static int LengthOf(RequestInfo request) =>
         request.Namespace.Length + request.Verb.Length + request.Group.Length + request.Version.Length + request.Resource.Length

@@ -39,7 +39,21 @@ internal sealed record SubjectAccessReviewSpec(
 
 /// <summary>What is empty is left out.</summary>
 internal sealed record ResourceAttributes(
-    string? Namespace, string? Verb, string? Group, string? Version, string? Resource, string? Subresource, string? Name);
+    string? Namespace,
+    string? Verb,
+    string? Group,
+    string? Version,
+    string? Resource,
+    string? Subresource,
+    string? Name,
+    SelectorAttributes? FieldSelector,
+    SelectorAttributes? LabelSelector);
+
+/// <summary>To which objects a list is limited, by fields or by labels: <c>FieldSelectorAttributes</c> and <c>LabelSelectorAttributes</c>, read by us.</summary>
+internal sealed record SelectorAttributes(IReadOnlyList<SelectorRequirement> Requirements);
+
+/// <param name="Operator"><c>In</c> or <c>NotIn</c>; of labels <c>Exists</c> or <c>DoesNotExist</c> as well, which have no values.</param>
+internal sealed record SelectorRequirement(string Key, string Operator, IReadOnlyList<string>? Values);
 
 internal sealed record NonResourceAttributes(string? Path, string? Verb);
 

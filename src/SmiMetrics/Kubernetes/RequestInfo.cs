@@ -33,6 +33,15 @@ internal sealed record RequestInfo(
     private const string GroupPrefix = "apis";
     private const string CorePrefix = "api";
 
+    /// <summary>
+    /// The field selector of a list, watch or deletecollection, in the order of its terms' texts. Empty where there is none or it cannot be read: then
+    /// the request is judged as one for everything.
+    /// </summary>
+    public IReadOnlyList<FieldTerm> FieldTerms { get; private init; } = [];
+
+    /// <summary>The label selector likewise, in the order of keys.</summary>
+    public IReadOnlyList<LabelRequirement> LabelRequirements { get; private init; } = [];
+
     /// <param name="method">As sent: methods are case-sensitive, and <c>get</c> is none.</param>
     /// <param name="path">Decoded.</param>
     /// <param name="query">As sent, with or without its question mark; null for none.</param>
@@ -87,7 +96,13 @@ internal sealed record RequestInfo(
             verb = "deletecollection";
         }
 
-        return new(IsResourceRequest: true, path, verb, group, version, @namespace, parts[0], subresource, name, parts.ToArray(), verbInPath);
+        // A verb in the path takes selectors or not, depending on what follows: Kubernetes judges by none then.
+        bool selects = !verbInPath && (verb is "list" or "watch" or "deletecollection");
+        return new(IsResourceRequest: true, path, verb, group, version, @namespace, parts[0], subresource, name, parts.ToArray(), verbInPath)
+        {
+            FieldTerms = selects ? ReadFields(query) : [],
+            LabelRequirements = selects ? ReadLabels(query) : [],
+        };
     }
 
     private static string VerbOf(string method) => method switch
@@ -105,7 +120,7 @@ internal sealed record RequestInfo(
     {
         // Anything else is true, even nothing.
         bool watch = options["watch"] is [{ } value, ..] && value.ToLowerInvariant() is not ("false" or "0");
-        return (watch, IsReadable(options) ? SelectedName(First(options, "fieldSelector")) : null);
+        return (watch, IsReadable(options) ? SelectedName(options) : null);
     }
 
     private static string First(IQueryCollection options, string name) => options[name] is [{ } value, ..] ? value : "";
@@ -120,30 +135,43 @@ internal sealed record RequestInfo(
             }
         }
 
+        return TryReadLabels(options, out _);
+    }
+
+    /// <summary>The one name that the field selector is for; null if it is for none, or cannot be read.</summary>
+    private static string? SelectedName(IQueryCollection options)
+    {
+        string? selected = ReadFields(options).FirstOrDefault(term => term is { Field: FieldSelector.NameField, Equal: true }).Value;
+        return selected is null or "." or ".." || selected.Contains('/', StringComparison.Ordinal) || selected.Contains('%', StringComparison.Ordinal)
+            ? null
+            : selected;
+    }
+
+    private static IReadOnlyList<FieldTerm> ReadFields(IQueryCollection options)
+    {
         try
         {
-            _ = LabelSelector.Parse(First(options, "labelSelector"));
+            return FieldSelector.ReadTerms(First(options, "fieldSelector"));
+        }
+        catch (FieldSelectorException)
+        {
+            return [];
+        }
+    }
+
+    private static IReadOnlyList<LabelRequirement> ReadLabels(IQueryCollection options) => TryReadLabels(options, out LabelSelector labels) ? labels.Requirements : [];
+
+    private static bool TryReadLabels(IQueryCollection options, out LabelSelector labels)
+    {
+        try
+        {
+            labels = LabelSelector.Parse(First(options, "labelSelector"));
             return true;
         }
         catch (LabelSelectorException)
         {
+            labels = LabelSelector.Everything;
             return false;
-        }
-    }
-
-    /// <summary>The one name that a field selector is for; null if it is for none, or cannot be read.</summary>
-    private static string? SelectedName(string selector)
-    {
-        try
-        {
-            string? selected = FieldSelector.ReadTerms(selector).FirstOrDefault(term => term is { Field: FieldSelector.NameField, Equal: true }).Value;
-            return selected is null or "." or ".." || selected.Contains('/', StringComparison.Ordinal) || selected.Contains('%', StringComparison.Ordinal)
-                ? null
-                : selected;
-        }
-        catch (FieldSelectorException)
-        {
-            return null;
         }
     }
 }

@@ -60,6 +60,51 @@ public sealed class RequestAuthorizerTests : IDisposable
         Assert.Null(spec["extra"]);
     }
 
+    /// <summary>Kubernetes' <c>FieldSelectorAttributes</c> and <c>LabelSelectorAttributes</c>, of every operator that there is.</summary>
+    [Theory]
+    [InlineData("/pods?labelSelector=app%3Dweb", null, """[{"key":"app","operator":"In","values":["web"]}]""")]
+    [InlineData("/pods?labelSelector=app%3D%3Dweb", null, """[{"key":"app","operator":"In","values":["web"]}]""")]
+    [InlineData("/pods?labelSelector=app%21%3Dweb", null, """[{"key":"app","operator":"NotIn","values":["web"]}]""")]
+    [InlineData("/pods?labelSelector=app%3D", null, """[{"key":"app","operator":"In","values":[""]}]""")]
+    [InlineData("/pods?labelSelector=app+in+%28web%2Capi%29", null, """[{"key":"app","operator":"In","values":["api","web"]}]""")]
+    [InlineData("/pods?labelSelector=app+notin+%28web%2Capi%29", null, """[{"key":"app","operator":"NotIn","values":["api","web"]}]""")]
+    [InlineData("/pods?labelSelector=tier%2C%21app", null, """[{"key":"app","operator":"DoesNotExist"},{"key":"tier","operator":"Exists"}]""")]
+    [InlineData("/pods?labelSelector=weight%3E1%2Capp%3Dweb%2Cage%3C2", null, """[{"key":"app","operator":"In","values":["web"]}]""")]
+    [InlineData("/pods?labelSelector=weight%3E1", null, null)]
+    [InlineData("/pods?fieldSelector=metadata.name%3Dweb%2Cmetadata.namespace%21%3Da", """[{"key":"metadata.name","operator":"In","values":["web"]},{"key":"metadata.namespace","operator":"NotIn","values":["a"]}]""", null)]
+    [InlineData("/pods?fieldSelector=status.phase%3D%3DRunning&labelSelector=app", """[{"key":"status.phase","operator":"In","values":["Running"]}]""", """[{"key":"app","operator":"Exists"}]""")]
+    // Each as far as it can be read, whatever is wrong with the other, and with everything else.
+    [InlineData("/pods?fieldSelector=metadata.name%3Dweb&labelSelector=a%3D%3D%3Db&limit=many", """[{"key":"metadata.name","operator":"In","values":["web"]}]""", null)]
+    [InlineData("/pods?fieldSelector=nonsense&labelSelector=app", null, """[{"key":"app","operator":"Exists"}]""")]
+    // The first of several counts.
+    [InlineData("/pods?labelSelector=app&labelSelector=other", null, """[{"key":"app","operator":"Exists"}]""")]
+    [InlineData("/pods?labelSelector=&fieldSelector=", null, null)]
+    // Whatever has a verb that selects, and nothing else.
+    [InlineData("/pods?watch=1&labelSelector=app", null, """[{"key":"app","operator":"Exists"}]""")]
+    [InlineData("/namespaces/ns/edges?labelSelector=app", null, """[{"key":"app","operator":"Exists"}]""")]
+    [InlineData("/namespaces/ns/pods/web?labelSelector=app&fieldSelector=metadata.name%3Dweb", null, null)]
+    [InlineData("/namespaces/ns/pods/web/edges?labelSelector=app", null, null)]
+    [InlineData("/watch/pods?labelSelector=app", null, null)]
+    [InlineData("?labelSelector=app", null, null)]
+    public async Task A_list_is_reviewed_with_its_selectors(string pathAndQuery, string? fields, string? labels)
+    {
+        await AskAsync(New(), Bob, pathAndQuery);
+        JsonNode? attributes = Assert.Single(_server.Requests).Body["spec"]!["resourceAttributes"];
+        Assert.Equal(fields is null ? null : $$"""{"requirements":{{fields}}}""", attributes?["fieldSelector"]?.ToJsonString());
+        Assert.Equal(labels is null ? null : $$"""{"requirements":{{labels}}}""", attributes?["labelSelector"]?.ToJsonString());
+    }
+
+    [Fact]
+    public async Task A_right_to_some_objects_is_none_to_others()
+    {
+        _server.Answer = review => Task.FromResult(ReviewServer.Status(
+            review["spec"]!["resourceAttributes"]!["labelSelector"]?.ToJsonString().Contains("mine", StringComparison.Ordinal) == true ? """{"allowed":true}""" : "{}"));
+        RequestAuthorizer authorizer = New();
+        Assert.IsType<AuthorizationResult.Allowed>(await AskAsync(authorizer, Bob, "/pods?labelSelector=team%3Dmine"));
+        Assert.IsType<AuthorizationResult.Denied>(await AskAsync(authorizer, Bob, "/pods?labelSelector=team%3Dother"));
+        Assert.IsType<AuthorizationResult.Denied>(await AskAsync(authorizer, Bob, "/pods"));
+    }
+
     [Theory]
     [InlineData("""{"allowed":true,"reason":"RBAC: allowed by x"}""", null)]
     [InlineData("""{"allowed":false}""", "")]

@@ -47,13 +47,12 @@ public sealed class LateSamplesTests(World world, RecordedWorld recorded) : Reco
     [Fact]
     public async Task Expected_to_change_proxies_that_have_just_gone_silent_are_called_ok_with_two_thirds_of_the_requests()
     {
-        (ScrapeTarget Target, ProxyPage Page)[] proxies = [.. new LinkerdSimulation(World.Linkerd.Topology).Proxies()];
         DateTimeOffset begin = Recorded.Instant - RecordedWorld.LongestWindow;
         await using VirtualScraping scraping = await VirtualScraping.StartAsync(
-            begin, begin, proxies, Recorded.Cluster, ["--mesh", "linkerd", "--default-window", "5s"], Token);
+            begin, begin, Recorded.Proxies, Recorded.Cluster, ["--mesh", "linkerd", "--default-window", "5s"], Token);
         await scraping.PassAsync(TimeSpan.FromSeconds(10.6), stepped: null, Token);
         await scraping.Server.LookAsync(Token);
-        foreach ((ScrapeTarget target, _) in proxies)
+        foreach ((ScrapeTarget target, _) in Recorded.Proxies)
         {
             scraping.Mesh.Hide(target.Url);
         }

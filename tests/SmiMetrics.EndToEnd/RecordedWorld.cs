@@ -40,6 +40,9 @@ public sealed class RecordedWorld(World world) : IAsyncLifetime
     /// <summary>The cluster that the servers know.</summary>
     internal ClusterSnapshot Cluster { get; private set; } = null!;
 
+    /// <summary>The proxies of all meshes. Some meshes have the same proxy, and whoever scrapes one of them finds those of the others too.</summary>
+    internal IReadOnlyList<(ScrapeTarget Target, ProxyPage Page)> Proxies { get; private set; } = [];
+
     internal PrometheusServer Prometheus { get; private set; } = null!;
 
     public async ValueTask InitializeAsync()
@@ -128,8 +131,7 @@ public sealed class RecordedWorld(World world) : IAsyncLifetime
         }
 
         Dictionary<string, (ScrapeTarget Target, ProxyPage Page)[]> proxies = meshes.ToDictionary(mesh => mesh.Name, mesh => mesh.Mesh.Proxies().ToArray());
-        // Some meshes have the same proxy, and whoever scrapes one of them finds those of the others too.
-        (ScrapeTarget Target, ProxyPage Page)[] all = [.. proxies.Values.SelectMany(own => own)];
+        Proxies = [.. proxies.Values.SelectMany(own => own)];
         Recording recording = new();
         foreach ((string name, IMeshSimulation mesh) in meshes)
         {
@@ -137,7 +139,7 @@ public sealed class RecordedWorld(World world) : IAsyncLifetime
             Recording seen = new();
             if (mesh is not CatalogueMesh { CanBeScraped: false })
             {
-                VirtualScraping scraping = _scraping[name] = await ScrapeAsync(all, window, Cluster, Flags(name, Source.Scrape), cancellationToken);
+                VirtualScraping scraping = _scraping[name] = await ScrapeAsync(Proxies, window, Cluster, Flags(name, Source.Scrape), cancellationToken);
                 seen = scraping.Recording;
             }
 
@@ -148,7 +150,7 @@ public sealed class RecordedWorld(World world) : IAsyncLifetime
         }
 
         Prometheus = await PrometheusServer.StartWithRecordingAsync(
-            world.Programs, world.Workspace, "prometheus-of-recorded-time", jobs, [.. all.Select(proxy => proxy.Target)], recording, cancellationToken);
+            world.Programs, world.Workspace, "prometheus-of-recorded-time", jobs, [.. Proxies.Select(proxy => proxy.Target)], recording, cancellationToken);
     }
 
     /// <summary>Keeps what has been seen of a page; of one that no scraper of ours has found, samples of every second.</summary>

@@ -16,8 +16,8 @@ namespace SmiMetrics.Tests.Scrape;
 internal sealed class ScrapeWorld : IAsyncDisposable
 {
     public static readonly TimeSpan Step = TimeSpan.FromMilliseconds(100);
+    public static readonly DateTimeOffset Start = new(2031, 5, 17, 11, 43, 7, 123, TimeSpan.Zero);
 
-    private static readonly DateTimeOffset Start = new(2031, 5, 17, 11, 43, 7, 123, TimeSpan.Zero);
     private static readonly MeshDescriptor Linkerd = MeshCatalogue.Load().All.Single(mesh => mesh.Name == "linkerd");
 
     private readonly PageClient _client;
@@ -33,7 +33,7 @@ internal sealed class ScrapeWorld : IAsyncDisposable
     public ScrapeWorld(ScrapeOptions options, Cluster? cluster = null, MeshDescriptor[]? meshes = null, HttpMessageHandler? door = null)
     {
         _timeout = options.Timeout;
-        _timers = new TurnTimers(Start, options.Timeout);
+        _timers = new TurnTimers(Start);
         Cluster = cluster ?? Cluster.Absent();
         Counts = new ScrapeCounts(Changed);
         _door = new RecordingDoor(door ?? new TransportHandler(options.Transport, Time), Time, Changed);
@@ -95,7 +95,7 @@ internal sealed class ScrapeWorld : IAsyncDisposable
     /// <summary>Waits until nothing is under way but what hangs.</summary>
     public async Task SettleAsync()
     {
-        using CancellationTokenSource patience = new(TimeSpan.FromSeconds(30));
+        using CancellationTokenSource patience = new(Patience.Limit);
         while (!Settled())
         {
             patience.Token.ThrowIfCancellationRequested();
@@ -107,7 +107,7 @@ internal sealed class ScrapeWorld : IAsyncDisposable
     /// <summary>Waits for the end of a target's loop, which nothing announces.</summary>
     public async Task GoneAsync(string url)
     {
-        using CancellationTokenSource patience = new(TimeSpan.FromSeconds(30));
+        using CancellationTokenSource patience = new(Patience.Limit);
         while (Target(url).GoneSince is null)
         {
             patience.Token.ThrowIfCancellationRequested();
@@ -140,7 +140,7 @@ internal sealed class ScrapeWorld : IAsyncDisposable
         await followed;
     }
 
-    public Task StopAsync() => _scraper.StopAsync(TestContext.Current.CancellationToken).WaitAsync(TimeSpan.FromSeconds(30));
+    public Task StopAsync() => _scraper.StopAsync(TestContext.Current.CancellationToken).WaitAsync(Patience.Limit);
 
     public async ValueTask DisposeAsync()
     {
@@ -152,8 +152,8 @@ internal sealed class ScrapeWorld : IAsyncDisposable
 
     private void Changed() => _changed.Release();
 
-    /// <summary>Counts the timers that are going to fire once, but for those of deadlines.</summary>
-    private sealed class TurnTimers(DateTimeOffset start, TimeSpan deadline) : FakeTimeProvider(start)
+    /// <summary>Counts the timers that are going to fire once, but for those of deadlines: a turn may be as far off as a deadline.</summary>
+    private sealed class TurnTimers(DateTimeOffset start) : FakeTimeProvider(start)
     {
         private int _inUse;
 
@@ -161,7 +161,7 @@ internal sealed class ScrapeWorld : IAsyncDisposable
 
         public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
         {
-            if (dueTime == Timeout.InfiniteTimeSpan || dueTime == deadline || period != Timeout.InfiniteTimeSpan)
+            if (dueTime == Timeout.InfiniteTimeSpan || state is CancellationTokenSource || period != Timeout.InfiniteTimeSpan)
             {
                 return base.CreateTimer(callback, state, dueTime, period);
             }

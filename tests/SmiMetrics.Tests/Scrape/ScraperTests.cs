@@ -25,7 +25,6 @@ public sealed class ScraperTests
         PageDoor door = new();
         ScrapeOptions options = new() { Targets = [.. Enumerable.Range(0, 20).Select(target => $"http://10.0.0.{target}/")] };
         await using ScrapeWorld world = new(options, door: door);
-        DateTimeOffset start = world.Time.GetUtcNow();
         await world.StartAsync();
 
         await world.PassAsync(TimeSpan.FromSeconds(1));
@@ -38,7 +37,7 @@ public sealed class ScraperTests
             Assert.InRange(gaps[0], 4.9, 15.1);
             Assert.All(gaps.Skip(1), gap => Assert.InRange(gap, 9.8, 10.2));
             // The grid is that of the clock, not of our start.
-            Assert.InRange(new ScrapeSchedule(target.Key, options.Interval).Second(start).Ticks % options.Interval.Ticks - target.Last().At.Ticks % options.Interval.Ticks, -ScrapeWorld.Step.Ticks, 0);
+            Assert.InRange(new ScrapeSchedule(target.Key, options.Interval).Second(ScrapeWorld.Start).Ticks % options.Interval.Ticks - target.Last().At.Ticks % options.Interval.Ticks, -ScrapeWorld.Step.Ticks, 0);
         }
 
         Assert.Equal(0, world.Counts.Late);
@@ -67,7 +66,10 @@ public sealed class ScraperTests
     public async Task A_turn_that_comes_while_the_scrape_before_still_runs_is_skipped_and_late()
     {
         await using ProxyServer server = new(exchange => exchange.HangAsync());
-        await using ScrapeWorld world = new(new ScrapeOptions { Targets = [server.Url], Timeout = TimeSpan.FromSeconds(10) });
+        ScrapeOptions options = new() { Timeout = TimeSpan.FromSeconds(10) };
+        // A turn that lies on a step does not come before the scrape that began an interval ago is given up.
+        string url = ChosenTurns.Url(server, options, room => Fraction(room) >= TimeSpan.FromMilliseconds(1));
+        await using ScrapeWorld world = new(options with { Targets = [url] });
         world.Watch(server);
         await world.StartAsync();
 
@@ -77,6 +79,43 @@ public sealed class ScraperTests
         Assert.InRange(world.Begun.Count, 3, 4);
         Assert.InRange(world.Counts.Late, 2, 4);
         Assert.InRange(world.Begun.Count - world.Counts.Scrapes("timeout"), 0, 1);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task The_second_turn_is_late_only_if_it_comes_before_a_first_scrape_that_hangs_is_given_up(bool before)
+    {
+        await using ProxyServer server = new(exchange => exchange.HangAsync());
+        ScrapeOptions options = new();
+        string url = ChosenTurns.Url(server, options, room => before ? room < TimeSpan.Zero : room >= TimeSpan.Zero && room < ScrapeWorld.Step);
+        await using ScrapeWorld world = new(options with { Targets = [url] });
+        world.Watch(server);
+        await world.StartAsync();
+
+        await world.PassAsync(TimeSpan.FromSeconds(25));
+
+        Assert.Equal(before ? 1 : 0, world.Counts.Late);
+        Assert.Equal(before ? 2 : 3, world.Begun.Count);
+    }
+
+    /// <summary>The world took the timer of such a turn for a deadline's, and waited for the turn's in vain.</summary>
+    [Fact]
+    public async Task A_turn_may_be_as_far_off_as_the_deadline()
+    {
+        await using ProxyServer server = new(exchange => exchange.HangAsync());
+        ScrapeOptions options = new();
+        // So the second scrape begins less than a millisecond before its turn, and the third turn is five seconds and so much after its end.
+        string url = ChosenTurns.Url(
+            server, options, room => room > TimeSpan.Zero && room < TimeSpan.FromSeconds(4) && Fraction(room) < TimeSpan.FromMilliseconds(1));
+        await using ScrapeWorld world = new(options with { Targets = [url] });
+        world.Watch(server);
+        await world.StartAsync();
+
+        await world.PassAsync(TimeSpan.FromSeconds(24));
+
+        Assert.Equal(3, world.Begun.Count);
+        Assert.Equal(0, world.Counts.Late);
     }
 
     [Fact]
@@ -162,7 +201,7 @@ public sealed class ScraperTests
 
         await world.PublishAsync(Snapshot());
 
-        await letGo.Task.WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken);
+        await letGo.Task.WaitAsync(Patience.Limit, TestContext.Current.CancellationToken);
         await world.GoneAsync(Url(1));
         Assert.DoesNotContain(world.Log.Lines, line => line.Contains("fails", StringComparison.Ordinal));
     }
@@ -265,6 +304,9 @@ public sealed class ScraperTests
         Assert.InRange(world.Counts.Scrapes("unexpected"), 2, 3);
         Assert.Equal("unexpected error; see the log", world.LastError("http://10.0.0.1/"));
     }
+
+    /// <summary>What is beyond whole steps.</summary>
+    private static TimeSpan Fraction(TimeSpan time) => TimeSpan.FromTicks(((time.Ticks % ScrapeWorld.Step.Ticks) + ScrapeWorld.Step.Ticks) % ScrapeWorld.Step.Ticks);
 
     private static string Url(int pod) => $"http://10.0.0.{pod}:4191/metrics";
 

@@ -16,7 +16,7 @@ public sealed class GuardedServer : IAsyncLifetime
     public const string GoodToken = "good";
 
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("smi-metrics-guarded-");
-    private readonly int _port = ServerUnderTest.FreePort();
+    private readonly int _port = FreePort.Next();
     private readonly Authority _frontProxies = new("front-proxy-ca");
     private readonly Authority _users = new("ca");
     private readonly Authority _foreigners = new("foreign-ca");

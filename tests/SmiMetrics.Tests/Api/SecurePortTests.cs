@@ -26,7 +26,7 @@ public sealed class SecurePortTests : IDisposable
         using X509Certificate2 alice = bare.CopyWithPrivateKey(key);
         string file = Path.Combine(_folder.FullName, "ca.crt");
         await File.WriteAllTextAsync(file, authority.ExportCertificatePem(), TestContext.Current.CancellationToken);
-        int port = ServerUnderTest.FreePort();
+        int port = FreePort.Next();
 
         await using ServerUnderTest server = await ServerUnderTest.StartAsync(
             snapshot: null,

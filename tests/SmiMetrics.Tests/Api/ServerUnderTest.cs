@@ -1,6 +1,3 @@
-using System.Collections.Concurrent;
-using System.Net;
-using System.Net.Sockets;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
 using SmiMetrics.Kubernetes;
@@ -10,8 +7,6 @@ namespace SmiMetrics.Tests.Api;
 /// <summary>The whole server in this process, reached over its insecure port, with a fake Prometheus behind its door and a cluster that never changes.</summary>
 internal sealed class ServerUnderTest : IAsyncDisposable
 {
-    private static readonly ConcurrentDictionary<int, bool> GivenOut = [];
-
     private readonly WebApplication _app;
 
     private ServerUnderTest(WebApplication app, FakePrometheus prometheus, int port, int adminPort)
@@ -44,8 +39,8 @@ internal sealed class ServerUnderTest : IAsyncDisposable
     /// <param name="doors">That of Prometheus is a fake one.</param>
     public static async Task<ServerUnderTest> StartAsync(Doors doors, ClusterSnapshot? snapshot, TimeProvider clock, params string[] flags)
     {
-        int port = FreePort();
-        int adminPort = FreePort();
+        int port = FreePort.Next();
+        int adminPort = FreePort.Next();
         string[] defaults =
         [
             "--kubernetes=none", "--mesh=linkerd", "--prometheus-url=http://prometheus.invalid", "--cache-ttl=0s", "--max-stale=0s",
@@ -77,20 +72,5 @@ internal sealed class ServerUnderTest : IAsyncDisposable
         Client.Dispose();
         Admin.Dispose();
         await _app.DisposeAsync();
-    }
-
-    /// <summary>A port that nobody listens on, and a new one each time: the system likes to hand out the one that was just given back.</summary>
-    internal static int FreePort()
-    {
-        while (true)
-        {
-            using TcpListener listener = new(IPAddress.Loopback, 0);
-            listener.Start();
-            int port = ((IPEndPoint)listener.LocalEndpoint).Port;
-            if (GivenOut.TryAdd(port, true))
-            {
-                return port;
-            }
-        }
     }
 }

@@ -7,23 +7,22 @@ namespace SmiMetrics.Tests.Demo;
 
 public sealed class DemoCommandTests
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
 
     [Fact]
     public async Task It_says_what_to_try_and_ends_when_it_is_told_to()
     {
-        DemoOptions options = new(SimulatedMesh.All[0], ServerUnderTest.FreePort());
+        DemoOptions options = new(SimulatedMesh.All[0], FreePort.Next());
         AwaitedWriter output = new("first window");
         StringWriter errors = new();
         using CancellationTokenSource stop = new();
         Task<int> demo = DemoCommand.RunAsync(options, Screen.Plain, output, errors, TimeProvider.System, stop.Token);
-        await output.Seen.WaitAsync(Patience, TestContext.Current.CancellationToken);
+        await output.Seen.WaitAsync(Patience.Limit, TestContext.Current.CancellationToken);
 
         using HttpClient client = new() { BaseAddress = new Uri($"http://127.0.0.1:{options.Port}") };
         Assert.Contains("metrics.smi-spec.io", await client.GetStringAsync("/apis", TestContext.Current.CancellationToken));
 
         await stop.CancelAsync();
-        Assert.Equal(0, await demo.WaitAsync(Patience, TestContext.Current.CancellationToken));
+        Assert.Equal(0, await demo.WaitAsync(Patience.Limit, TestContext.Current.CancellationToken));
         Assert.Equal("", errors.ToString());
         string[] lines = output.ToString().Split('\n');
         Assert.StartsWith("smi-metrics demo: ", lines[0]);

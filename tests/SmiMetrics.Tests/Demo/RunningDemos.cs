@@ -73,7 +73,7 @@ internal sealed class RunningDemo : IAsyncDisposable
     public static async Task<RunningDemo> StartAsync(SimulatedMesh mesh)
     {
         FakeTimeProvider clock = new();
-        DemoOptions options = new(mesh, ServerUnderTest.FreePort());
+        DemoOptions options = new(mesh, FreePort.Next());
         WebApplication app = DemoCommand.Build(options, clock);
         await app.StartAsync();
         return new RunningDemo(app, clock, options);

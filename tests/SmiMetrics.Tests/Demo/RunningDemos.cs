@@ -1,16 +1,16 @@
 using System.Net.Http.Json;
 using System.Text.Json.Nodes;
 using Microsoft.AspNetCore.Builder;
-using Microsoft.Extensions.Time.Testing;
+using Microsoft.Extensions.DependencyInjection;
 using SmiMetrics.Demo;
-using SmiMetrics.Tests.Api;
+using SmiMetrics.Scrape;
 
 namespace SmiMetrics.Tests.Demo;
 
 /// <summary>
 /// The demo of each mesh as a process would run it, but for its clock: eighteen seconds after its start, when everything has been scraped
-/// for a whole window in which nothing rolled and the bursting flow was busy. No other test runs meanwhile: where scrapes get no
-/// processor, a clock that goes faster than the world's would time them out.
+/// for a whole window in which nothing rolled and the bursting flow was busy. The clock stands still while anything is being scraped, or
+/// scrapes that get no processor would time out; and no other test runs meanwhile, for its steps are many.
 /// </summary>
 [CollectionDefinition(nameof(RunningDemos), DisableParallelization = true)]
 public sealed class RunningDemos : IAsyncLifetime
@@ -37,7 +37,11 @@ public sealed class RunningDemos : IAsyncLifetime
                 demo.Clock.Advance(Step);
                 // Meanwhile scrapes that are due have their turn.
                 using HttpResponseMessage response = await demo.Client.GetAsync($"{Guide.Api}/namespaces");
-                await pace.WaitForNextTickAsync();
+                do
+                {
+                    await pace.WaitForNextTickAsync();
+                }
+                while (demo.Scraping);
             }
         }));
     }
@@ -56,7 +60,7 @@ internal sealed class RunningDemo : IAsyncDisposable
 {
     private readonly WebApplication _app;
 
-    private RunningDemo(WebApplication app, FakeTimeProvider clock, DemoOptions options)
+    private RunningDemo(WebApplication app, CountedTime clock, DemoOptions options)
     {
         _app = app;
         Clock = clock;
@@ -64,7 +68,10 @@ internal sealed class RunningDemo : IAsyncDisposable
         Client = new HttpClient { BaseAddress = new Uri($"http://127.0.0.1:{options.Port}") };
     }
 
-    public FakeTimeProvider Clock { get; }
+    public CountedTime Clock { get; }
+
+    /// <summary>A scrape that is under way has a deadline.</summary>
+    public bool Scraping => Clock.WaitingFor(_app.Services.GetRequiredService<ScrapeOptions>().Timeout, isDeadline: true) > 0;
 
     public DemoOptions Options { get; }
 
@@ -72,7 +79,7 @@ internal sealed class RunningDemo : IAsyncDisposable
 
     public static async Task<RunningDemo> StartAsync(SimulatedMesh mesh)
     {
-        FakeTimeProvider clock = new();
+        CountedTime clock = new();
         DemoOptions options = new(mesh, FreePort.Next());
         WebApplication app = DemoCommand.Build(options, clock);
         await app.StartAsync();

@@ -9,13 +9,12 @@ namespace SmiMetrics.Tests.Demo;
 /// <summary>The simulated API server as the real informers see it.</summary>
 public sealed class SimulatedApiServerTests : IAsyncDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
     private static readonly TimeSpan PublishInterval = TimeSpan.FromMilliseconds(250);
     private static readonly TimeSpan Step = TimeSpan.FromMilliseconds(100);
 
     // The publisher pauses in a time of its own, so that waiting for it does not age the world.
-    private readonly TestTime _worldTime = new();
-    private readonly TestTime _time = new();
+    private readonly CountedTime _worldTime = new();
+    private readonly CountedTime _time = new();
     private readonly TestLog<ClusterInformer> _log = new();
     private readonly TestMeters _meters = new();
     private readonly Cluster _cluster = Cluster.Watched();
@@ -32,7 +31,7 @@ public sealed class SimulatedApiServerTests : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        await _informer.StopAsync(CancellationToken.None).WaitAsync(Patience);
+        await _informer.StopAsync(CancellationToken.None).WaitAsync(Patience.Limit);
         _informer.Dispose();
         _meters.Dispose();
     }
@@ -135,7 +134,7 @@ public sealed class SimulatedApiServerTests : IAsyncDisposable
         using HttpResponseMessage response = await client.SendAsync(request, TestContext.Current.CancellationToken);
         Task<string> body = response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken);
         _worldTime.Advance(TimeSpan.FromSeconds(20));
-        JsonNode only = JsonNode.Parse(Assert.Single((await body.WaitAsync(Patience, TestContext.Current.CancellationToken)).Split('\n', StringSplitOptions.RemoveEmptyEntries)))!;
+        JsonNode only = JsonNode.Parse(Assert.Single((await body.WaitAsync(Patience.Limit, TestContext.Current.CancellationToken)).Split('\n', StringSplitOptions.RemoveEmptyEntries)))!;
         Assert.Equal("BOOKMARK", (string?)only["type"]);
         Assert.Equal("920000", (string?)only["object"]!["metadata"]!["resourceVersion"]);
     }
@@ -149,7 +148,7 @@ public sealed class SimulatedApiServerTests : IAsyncDisposable
         using CancellationTokenSource left = new();
         Task<string> body = new StreamReader(await response.Content.ReadAsStreamAsync(left.Token)).ReadToEndAsync(left.Token);
         await left.CancelAsync();
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => body.WaitAsync(Patience, TestContext.Current.CancellationToken));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => body.WaitAsync(Patience.Limit, TestContext.Current.CancellationToken));
     }
 
     [Fact]
@@ -174,49 +173,37 @@ public sealed class SimulatedApiServerTests : IAsyncDisposable
     private async Task StartAsync()
     {
         await _informer.StartAsync(TestContext.Current.CancellationToken);
-        await UntilAsync(() => _cluster.Synced);
+        await UntilAsync(() => _cluster.Synced && _worldTime.Waiting == ClusterDocuments.Served.Count);
     }
 
     /// <summary>
-    /// In steps: a watch that is just about to set its timer when the clock is turned sets it too late, by the size of the step.
+    /// In steps, each when all watches have sent what there was: one that was just about to set its timer when the clock is turned would set it
+    /// too late, by the size of the step.
     /// </summary>
     private async Task AgeTo(TimeSpan age, Func<bool> reached)
     {
         while (_simulated.Age < age)
         {
             _worldTime.Advance(Step);
-            await Task.Yield();
+            await UntilAsync(() => _worldTime.Waiting == ClusterDocuments.Served.Count);
         }
 
-        _time.Advance(PublishInterval);
         await UntilAsync(reached);
     }
 
-    /// <summary>
-    /// Ends the publisher's pauses, so that it publishes what else has come. If nothing comes for a while, a watch has a timer that was set
-    /// too late: then the world goes a step on.
-    /// </summary>
+    /// <summary>Ends the publisher's pauses meanwhile, so that it publishes what else has come. The world stands still.</summary>
     private async Task UntilAsync(Func<bool> reached)
     {
-        Task<TimeSpan> pause = _time.NextTimerAsync(PublishInterval, PublishInterval);
+        using CancellationTokenSource patience = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
+        patience.CancelAfter(Patience.Limit);
         while (!reached())
         {
-            try
+            if (_time.WaitingFor(PublishInterval, isDeadline: false) > 0)
             {
-                await pause.WaitAsync(TimeSpan.FromMilliseconds(300), TestContext.Current.CancellationToken);
-            }
-            catch (TimeoutException)
-            {
-                _worldTime.Advance(Step);
                 _time.Advance(PublishInterval);
-                continue;
             }
 
-            pause = _time.NextTimerAsync(PublishInterval, PublishInterval);
-            if (!reached())
-            {
-                _time.Advance(PublishInterval);
-            }
+            await Task.Delay(TimeSpan.FromMilliseconds(1), TimeProvider.System, patience.Token);
         }
     }
 }

@@ -29,7 +29,7 @@ internal sealed class LogRecorder<T> : ILogger<T>
             _awaited.Add((part, seen));
         }
 
-        return seen.Task.WaitAsync(TimeSpan.FromSeconds(30));
+        return seen.Task.WaitAsync(Patience.Limit);
     }
 
     public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)

@@ -25,7 +25,7 @@ internal sealed class ReviewServer : HttpMessageHandler
     public static HttpResponseMessage Text(HttpStatusCode code, string text) => new(code) { Content = new StringContent(text) };
 
     /// <summary>Waits until another request has come.</summary>
-    public async Task ArrivedAsync() => Assert.True(await _arrivals.WaitAsync(TimeSpan.FromSeconds(20)), "no request came");
+    public async Task ArrivedAsync() => Assert.True(await _arrivals.WaitAsync(Patience.Limit), "no request came");
 
     protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
     {

@@ -7,7 +7,7 @@ internal sealed class WatchedTime(DateTimeOffset start) : FakeTimeProvider(start
 {
     private readonly TaskCompletionSource _timerSet = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    public Task TimerSet => _timerSet.Task.WaitAsync(TimeSpan.FromSeconds(30));
+    public Task TimerSet => _timerSet.Task.WaitAsync(Patience.Limit);
 
     public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
     {

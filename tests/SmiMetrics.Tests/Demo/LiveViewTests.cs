@@ -120,7 +120,7 @@ public sealed class LiveViewTests : IDisposable
         public async Task<string?> EndAsync()
         {
             await stop.CancelAsync();
-            await running.WaitAsync(TimeSpan.FromSeconds(20), TestContext.Current.CancellationToken);
+            await running.WaitAsync(Patience.Limit, TestContext.Current.CancellationToken);
             return output.TryNext();
         }
 
@@ -153,7 +153,7 @@ public sealed class LiveViewTests : IDisposable
 
         public override Task WriteLineAsync(string? value) => WriteAsync(value + Environment.NewLine);
 
-        public Task<string> NextAsync() => _frames.Reader.ReadAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(20), TestContext.Current.CancellationToken);
+        public Task<string> NextAsync() => _frames.Reader.ReadAsync().AsTask().WaitAsync(Patience.Limit, TestContext.Current.CancellationToken);
 
         public string? TryNext() => _frames.Reader.TryRead(out string? frame) ? frame : null;
     }

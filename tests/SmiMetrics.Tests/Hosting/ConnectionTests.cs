@@ -9,6 +9,7 @@ using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
@@ -81,7 +82,7 @@ public sealed class ConnectionTests
     [Fact]
     public async Task After_a_goaway_the_connection_stays_open_for_what_is_on_its_way()
     {
-        FakeTimeProvider clock = new();
+        WatchedTime clock = new(TestAuthority.Now);
         await using WebApplication app = await ServeTlsAsync((listen, tls) => listen.UseLingeringClose(clock, tls));
         using TcpClient tcp = new();
         await using SslStream stream = await ConnectHttp2Async(tcp, app);
@@ -93,6 +94,7 @@ public sealed class ConnectionTests
             Assert.NotNull(frame);
         }
 
+        await clock.TimerSet;
         byte[] ping = [0, 0, 8, 6, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8];
         for (int i = 0; i < 20; i++)
         {
@@ -102,7 +104,7 @@ public sealed class ConnectionTests
 
         Assert.False(stopping.IsCompleted);
         clock.Advance(LingeringClose.Time);
-        await stopping.WaitAsync(TimeSpan.FromSeconds(30), Token);
+        await stopping.WaitAsync(Patience.Limit, Token);
         // An end, not a reset.
         Assert.Null(await FrameAsync(stream));
     }
@@ -119,7 +121,7 @@ public sealed class ConnectionTests
             Assert.Equal(200, (await old.GetAsync()).Code);
         }
 
-        await app.StopAsync(Token).WaitAsync(TimeSpan.FromSeconds(30), Token);
+        await app.StopAsync(Token).WaitAsync(Patience.Limit, Token);
     }
 
     [Fact]
@@ -240,6 +242,8 @@ public sealed class ConnectionTests
         builder.Logging.ClearProviders();
         builder.WebHost.UseKestrelHttpsConfiguration();
         builder.WebHost.ConfigureKestrel(listen);
+        // Longer than is waited for: a connection that the host broke off would pass for one that has ended.
+        builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = Patience.Limit * 2);
         WebApplication app = builder.Build();
         pipeline(app);
         await app.StartAsync(Token);
@@ -252,7 +256,7 @@ public sealed class ConnectionTests
     private static async Task UntilAsync(Func<bool> holds)
     {
         using CancellationTokenSource patience = CancellationTokenSource.CreateLinkedTokenSource(Token);
-        patience.CancelAfter(TimeSpan.FromSeconds(30));
+        patience.CancelAfter(Patience.Limit);
         while (!holds())
         {
             await Task.Delay(TimeSpan.FromMilliseconds(10), TimeProvider.System, patience.Token);

@@ -42,7 +42,7 @@ public sealed class GracefulShutdownTests
         using HttpResponseMessage answer = await inFlight;
         Assert.Equal(HttpStatusCode.NotFound, answer.StatusCode);
         Assert.Equal("application/json", answer.Content.Headers.ContentType!.ToString());
-        await stopping.WaitAsync(TimeSpan.FromSeconds(30), Token);
+        await stopping.WaitAsync(Patience.Limit, Token);
     }
 
     [Fact]
@@ -55,7 +55,7 @@ public sealed class GracefulShutdownTests
             Assert.NotEqual(true, response.Headers.ConnectionClose);
         }
 
-        await server.StopAsync().WaitAsync(TimeSpan.FromSeconds(30), Token);
+        await server.StopAsync().WaitAsync(Patience.Limit, Token);
     }
 
     [Fact]
@@ -109,7 +109,7 @@ public sealed class GracefulShutdownTests
     private static async Task UntilAsync(Func<bool> holds)
     {
         using CancellationTokenSource patience = CancellationTokenSource.CreateLinkedTokenSource(Token);
-        patience.CancelAfter(TimeSpan.FromSeconds(30));
+        patience.CancelAfter(Patience.Limit);
         while (!holds())
         {
             await Task.Delay(TimeSpan.FromMilliseconds(10), TimeProvider.System, patience.Token);

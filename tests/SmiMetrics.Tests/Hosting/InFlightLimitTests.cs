@@ -188,7 +188,7 @@ public sealed class InFlightLimitTests
     private static async Task EventuallyAsync(Func<Task<bool>> holds)
     {
         using CancellationTokenSource patience = CancellationTokenSource.CreateLinkedTokenSource(Token);
-        patience.CancelAfter(TimeSpan.FromSeconds(30));
+        patience.CancelAfter(Patience.Limit);
         while (!await holds())
         {
             await Task.Delay(TimeSpan.FromMilliseconds(10), TimeProvider.System, patience.Token);

@@ -9,7 +9,6 @@ public sealed class ClusterInformerTests : IAsyncDisposable
     private const string ReplicaSets = "/apis/apps/v1/replicasets";
     private const string Deployments = "/apis/apps/v1/deployments";
     private const string Slices = "/apis/discovery.k8s.io/v1/endpointslices";
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
     private static readonly TimeSpan Retention = TimeSpan.FromMinutes(60);
     private static readonly TimeSpan PublishInterval = TimeSpan.FromMilliseconds(250);
 
@@ -32,7 +31,7 @@ public sealed class ClusterInformerTests : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        await _informer.StopAsync(CancellationToken.None).WaitAsync(Patience);
+        await _informer.StopAsync(CancellationToken.None).WaitAsync(Patience.Limit);
         _informer.Dispose();
         _meters.Dispose();
     }

@@ -8,7 +8,6 @@ public sealed class ConfigMapWatcherTests : IAsyncDisposable
 {
     private const string Path = "/api/v1/namespaces/kube-system/configmaps";
     private const string Name = "extension-apiserver-authentication";
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
     private static readonly TimeSpan Minute = TimeSpan.FromMinutes(1);
 
     private readonly FakeApiServer _server = new FakeApiServer().Serve(Path);
@@ -22,7 +21,7 @@ public sealed class ConfigMapWatcherTests : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await _stop.CancelAsync();
-        await _running.WaitAsync(Patience);
+        await _running.WaitAsync(Patience.Limit);
         _meters.Dispose();
     }
 
@@ -126,7 +125,7 @@ public sealed class ConfigMapWatcherTests : IAsyncDisposable
         _deliveries.Writer.TryWrite(data is null ? "none" : string.Join(';', data.Select(entry => $"{entry.Key}={entry.Value}")));
 
     private async Task<string> DeliveryAsync() =>
-        await _deliveries.Reader.ReadAsync(TestContext.Current.CancellationToken).AsTask().WaitAsync(Patience, TestContext.Current.CancellationToken);
+        await _deliveries.Reader.ReadAsync(TestContext.Current.CancellationToken).AsTask().WaitAsync(Patience.Limit, TestContext.Current.CancellationToken);
 
     private static string ConfigMap(string name, string value) =>
         $$$"""{"metadata":{"namespace":"kube-system","name":"{{{name}}}"},"data":{"ca":"{{{value}}}"}}""";

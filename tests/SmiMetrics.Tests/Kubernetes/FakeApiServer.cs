@@ -20,7 +20,6 @@ internal sealed record Seen(string Path, IReadOnlyDictionary<string, string> Que
 /// </summary>
 internal sealed class FakeApiServer : HttpMessageHandler
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
 
     private readonly Lock _lock = new();
     private readonly Dictionary<string, SortedDictionary<string, JsonObject>> _objects = [];
@@ -106,7 +105,7 @@ internal sealed class FakeApiServer : HttpMessageHandler
     /// <summary>The next request, in the order of arrival, that is such; those before it stay for later calls.</summary>
     public async Task<Seen> NextAsync(Func<Seen, bool> isSuch)
     {
-        using CancellationTokenSource patience = new(Patience);
+        using CancellationTokenSource patience = new(Patience.Limit);
         while (true)
         {
             lock (_unread)

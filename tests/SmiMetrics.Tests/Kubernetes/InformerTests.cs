@@ -7,7 +7,6 @@ namespace SmiMetrics.Tests.Kubernetes;
 public sealed class InformerTests : IAsyncDisposable
 {
     private const string Pods = "/api/v1/pods";
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
 
     private readonly FakeApiServer _server = new FakeApiServer().Serve(Pods);
     private readonly TestTime _time = new();
@@ -21,7 +20,7 @@ public sealed class InformerTests : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await _stop.CancelAsync();
-        await _running.WaitAsync(Patience);
+        await _running.WaitAsync(Patience.Limit);
         _meters.Dispose();
     }
 
@@ -398,7 +397,7 @@ public sealed class InformerTests : IAsyncDisposable
         await _server.NextWatchAsync(Pods);
 
         await _stop.CancelAsync();
-        await _running.WaitAsync(Patience, TestContext.Current.CancellationToken);
+        await _running.WaitAsync(Patience.Limit, TestContext.Current.CancellationToken);
 
         Assert.Empty(_log.Lines);
         Assert.Equal(0, _meters.Count("failures", "pods"));
@@ -424,7 +423,7 @@ public sealed class InformerTests : IAsyncDisposable
 
     private Task<TimeSpan> NextPauseAsync() => _time.NextTimerAsync(Backoff.Shortest, Backoff.Longest);
 
-    private async Task<string> ChangeAsync() => await _changes.Reader.ReadAsync(TestContext.Current.CancellationToken).AsTask().WaitAsync(Patience, TestContext.Current.CancellationToken);
+    private async Task<string> ChangeAsync() => await _changes.Reader.ReadAsync(TestContext.Current.CancellationToken).AsTask().WaitAsync(Patience.Limit, TestContext.Current.CancellationToken);
 
     private async Task<string[]> ChangesAsync(int count)
     {

@@ -25,7 +25,7 @@ internal sealed class TestMeters : HeardMeters
     /// <summary>Waits until that much has been counted. For one waiter at a time.</summary>
     public async Task ReachedAsync(string instrument, string resource, long count)
     {
-        using CancellationTokenSource patience = new(TimeSpan.FromSeconds(20));
+        using CancellationTokenSource patience = new(Patience.Limit);
         while (Count(instrument, resource) < count)
         {
             await _measurements.WaitAsync(patience.Token);

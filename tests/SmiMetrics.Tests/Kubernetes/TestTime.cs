@@ -22,7 +22,7 @@ internal sealed class TestTime : FakeTimeProvider
     /// <summary>The next timer, in the order of creation, that is due between these; those before it are forgotten.</summary>
     public async Task<TimeSpan> NextTimerAsync(TimeSpan shortest, TimeSpan longest)
     {
-        using CancellationTokenSource patience = new(TimeSpan.FromSeconds(20));
+        using CancellationTokenSource patience = new(Patience.Limit);
         while (true)
         {
             TimeSpan due = await _timers.Reader.ReadAsync(patience.Token);

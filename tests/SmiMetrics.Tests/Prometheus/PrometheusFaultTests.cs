@@ -93,12 +93,7 @@ public sealed class PrometheusFaultTests : IDisposable
     [Fact]
     public async Task A_port_where_nobody_listens_is_unreachable()
     {
-        using TcpListener closed = new(IPAddress.Loopback, 0);
-        closed.Start();
-        int port = ((IPEndPoint)closed.LocalEndpoint).Port;
-        closed.Stop();
-
-        SourceUnavailableException e = await Assert.ThrowsAsync<SourceUnavailableException>(() => AskAsync($"http://127.0.0.1:{port}"));
+        SourceUnavailableException e = await Assert.ThrowsAsync<SourceUnavailableException>(() => AskAsync($"http://127.0.0.1:{FreePort.Next()}"));
 
         Assert.Equal("Prometheus cannot be reached", e.Message);
         Assert.DoesNotContain("127.0.0.1", e.Message, StringComparison.Ordinal);
@@ -106,7 +101,7 @@ public sealed class PrometheusFaultTests : IDisposable
 
     private async Task<IncreaseRows> AskAsync(string url, Func<PrometheusOptions, PrometheusOptions>? with = null)
     {
-        PrometheusOptions options = new() { Urls = [url] };
+        PrometheusOptions options = new() { Urls = [url], Timeout = Patience.Limit };
         options = with?.Invoke(options) ?? options;
         using TransportHandler handler = new(options.Transport, TimeProvider.System);
         using PrometheusClient client = new(options, handler, TimeProvider.System, _metrics, NullLogger<PrometheusClient>.Instance);

@@ -54,7 +54,7 @@ public sealed class PrometheusTlsTests : IDisposable
         await using TlsServer server = await TlsServer.StartAsync(authority, clients: null, AnswerAsync);
         string ca = Save("ca.pem", authority.Pem);
         // Loopback is asked for no compression; the second URL, which only the handler knows, makes it think of a network.
-        PrometheusOptions options = new() { Urls = [server.Url, "http://prometheus.invalid"], CaFile = ca };
+        PrometheusOptions options = new() { Urls = [server.Url, "http://prometheus.invalid"], CaFile = ca, Timeout = Patience.Limit };
         using TransportHandler handler = new(options.Transport, TimeProvider.System);
         PrometheusClient ClientOf(string path) => new(
             options with { Urls = [server.Url + path] }, handler, TimeProvider.System, _metrics, NullLogger<PrometheusClient>.Instance);
@@ -76,7 +76,7 @@ public sealed class PrometheusTlsTests : IDisposable
 
     private async Task<double> AskAsync(string url, string? caFile)
     {
-        PrometheusOptions options = new() { Urls = [url], CaFile = caFile };
+        PrometheusOptions options = new() { Urls = [url], CaFile = caFile, Timeout = Patience.Limit };
         using TransportHandler handler = new(options.Transport, TimeProvider.System);
         using PrometheusClient client = new(options, handler, TimeProvider.System, _metrics, NullLogger<PrometheusClient>.Instance);
         return await AskAsync(client);

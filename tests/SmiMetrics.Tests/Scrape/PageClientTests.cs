@@ -120,11 +120,11 @@ public sealed class PageClientTests
         })));
 
         Task[] fetches = [.. Enumerable.Range(0, Pages).Select(_ => client.FetchAsync(Target, NewSeries().Begin(DateTimeOffset.UnixEpoch), Token))];
-        await full.Task.WaitAsync(TimeSpan.FromSeconds(30), Token);
+        await full.Task.WaitAsync(Patience.Limit, Token);
         Assert.Equal(Few, inside);
 
         open.SetResult();
-        await Task.WhenAll(fetches).WaitAsync(TimeSpan.FromSeconds(30), Token);
+        await Task.WhenAll(fetches).WaitAsync(Patience.Limit, Token);
         Assert.Equal(Pages, inside);
     }
 

@@ -91,7 +91,7 @@ public sealed class MeshMonitorTests
         async Task LookTwiceAsync()
         {
             int before = Volatile.Read(ref looks);
-            using CancellationTokenSource patience = new(TimeSpan.FromSeconds(20));
+            using CancellationTokenSource patience = new(Patience.Limit);
             while (Volatile.Read(ref looks) < before + 24)
             {
                 clock.Advance(TimeSpan.FromSeconds(30));

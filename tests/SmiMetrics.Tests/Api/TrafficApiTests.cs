@@ -7,7 +7,7 @@ using SmiMetrics.Tests.Diagnostics;
 namespace SmiMetrics.Tests.Api;
 
 /// <summary>The API over HTTP, from the URL to the JSON, with a fake Prometheus: what the end-to-end tests cannot provoke.</summary>
-public sealed partial class TrafficApiTests
+public sealed partial class TrafficApiTests(TrafficApiTests.ShopServer shop) : IClassFixture<TrafficApiTests.ShopServer>
 {
     private const string Root = "/apis/metrics.smi-spec.io/v1alpha2";
 
@@ -116,9 +116,8 @@ public sealed partial class TrafficApiTests
     [InlineData("GET", Root + "/namespaces/a%2Fb/deployments/web", 400, "BadRequest")]
     public async Task Every_URL_has_its_status_and_reason(string method, string url, int status, string reason)
     {
-        await using ServerUnderTest server = await ServerUnderTest.StartAsync(Shop);
         using HttpRequestMessage request = new(new HttpMethod(method), url);
-        using HttpResponseMessage response = await server.Client.SendAsync(request, TestContext.Current.CancellationToken);
+        using HttpResponseMessage response = await shop.Client.SendAsync(request, TestContext.Current.CancellationToken);
         string body = await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken);
         Assert.True(status == (int)response.StatusCode, $"{(int)response.StatusCode} {body}");
         Assert.Equal("application/json", response.Content.Headers.ContentType?.ToString());
@@ -407,4 +406,16 @@ public sealed partial class TrafficApiTests
 
     [GeneratedRegex("[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}Z")]
     private static partial Regex Time();
+
+    /// <summary>One server for what asks it one thing and changes nothing.</summary>
+    public sealed class ShopServer : IAsyncLifetime
+    {
+        private ServerUnderTest? _server;
+
+        public HttpClient Client => _server!.Client;
+
+        public async ValueTask InitializeAsync() => _server = await ServerUnderTest.StartAsync(Shop);
+
+        public ValueTask DisposeAsync() => _server!.DisposeAsync();
+    }
 }

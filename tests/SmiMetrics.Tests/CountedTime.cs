@@ -4,9 +4,16 @@ using Microsoft.Extensions.Time.Testing;
 namespace SmiMetrics.Tests;
 
 /// <summary>A clock that tests turn, and that tells them how many timers are waiting to fire once: how many are at rest, and who is not.</summary>
-internal sealed class CountedTime : FakeTimeProvider
+internal sealed class CountedTime(DateTimeOffset start) : FakeTimeProvider(start)
 {
+    private static readonly DateTimeOffset AnyStart = new(2000, 1, 1, 0, 0, 0, TimeSpan.Zero);
+
     private readonly ConcurrentDictionary<Once, TimeSpan> _waiting = [];
+
+    public CountedTime()
+        : this(AnyStart)
+    {
+    }
 
     /// <summary>Those of deadlines (a <see cref="CancellationTokenSource"/>'s) apart.</summary>
     public int Waiting => _waiting.Count(timer => !timer.Key.IsDeadline);

@@ -88,6 +88,7 @@ public sealed class Churn(World world) : IAsyncLifetime
         await life.PassAsync(4, cancellationToken);
         sights.AddRange(await SeeAsync(mesh, scraping, life.Cluster, cancellationToken));
 
+        await life.EndAsync(cancellationToken);
         (string Name, Recording Recording)[] recordings = [("same", scraping.Recording), ("other", life.OtherSamples)];
         IReadOnlyList<TrafficItem>[][] answers = await Task.WhenAll(recordings.Select(by => AskPrometheusAsync(
             mesh, $"prometheus-of-churn-{mesh.Name}-{by.Name}", job, scrapeJob, life.Targets, by.Recording, sights, cancellationToken)));

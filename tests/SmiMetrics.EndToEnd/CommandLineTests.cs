@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using SmiMetrics.EndToEnd.Harness;
+using SmiMetrics.Tests;
 
 namespace SmiMetrics.EndToEnd;
 
@@ -57,7 +58,7 @@ public sealed class CommandLineTests(World world) : WorldTest(world)
     [Fact]
     public async Task No_variable_of_the_environment_opens_another_port()
     {
-        (int insecure, int admin, int stray) = (Workspace.FreePort(), Workspace.FreePort(), Workspace.FreePort());
+        (int insecure, int admin, int stray) = (FreePort.Next(), FreePort.Next(), FreePort.Next());
         await using ChildProcess server = ChildProcess.Start(
             "smi-metrics-stray",
             World.Server,

@@ -4,6 +4,7 @@ using System.Net.Sockets;
 using System.Text.Json.Nodes;
 using SmiMetrics.Demo;
 using SmiMetrics.EndToEnd.Harness;
+using SmiMetrics.Tests;
 
 namespace SmiMetrics.EndToEnd;
 
@@ -26,7 +27,7 @@ public sealed class DemoTests(World world) : WorldTest(world)
 
     private async Task TryAsync(string mesh)
     {
-        int port = Workspace.FreePort();
+        int port = FreePort.Next();
         await using ChildProcess demo = ChildProcess.Start($"smi-metrics-demo-{mesh}", World.Server, ["demo", "--port", $"{port}", "--mesh", mesh]);
         await Eventually.TrueAsync(
             "the commands are printed",

@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using SmiMetrics.EndToEnd.Harness;
 using SmiMetrics.EndToEnd.Mesh;
+using SmiMetrics.Tests;
 
 namespace SmiMetrics.EndToEnd;
 
@@ -107,7 +108,7 @@ public sealed class KubectlWorld(World world) : IAsyncLifetime
         await WriteAsync(_controlPlane.Api, cancellationToken);
         _installation = await Installation.ApplyAsync(_workspace, _controlPlane, Admin(old: false), cancellationToken);
         _server = await ServerAsync("smi-metrics-kubectl", _prometheus.Url, cancellationToken);
-        _blind = await ServerAsync("smi-metrics-blind", $"http://127.0.0.1:{Workspace.FreePort()}", cancellationToken);
+        _blind = await ServerAsync("smi-metrics-blind", $"http://127.0.0.1:{FreePort.Next()}", cancellationToken);
         await Eventually.TrueAsync(
             "the server has counted the proxies",
             async token => (await _server.GetAsync("/apis/metrics.smi-spec.io/v1alpha2/meshes/linkerd", token)).Json["status"]?["proxies"] is not null,

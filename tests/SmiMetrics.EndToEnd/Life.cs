@@ -140,6 +140,15 @@ internal sealed class Life : IAsyncDisposable
         Turned(_old);
     }
 
+    /// <summary>Takes the pods away: whoever scrapes the cluster later shall not look for their proxies.</summary>
+    public async Task EndAsync(CancellationToken cancellationToken)
+    {
+        foreach (SimulatedPod pod in _simulation.Topology.Workloads.SelectMany(workload => workload.Pods).Where(pod => pod != _old))
+        {
+            await _world.Content.DeletePodAsync(pod, cancellationToken);
+        }
+    }
+
     public ValueTask DisposeAsync() => _cluster?.DisposeAsync() ?? ValueTask.CompletedTask;
 
     // A caller's page does not name the caller.

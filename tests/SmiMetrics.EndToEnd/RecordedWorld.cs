@@ -2,6 +2,7 @@ using Microsoft.Extensions.Time.Testing;
 using SmiMetrics.EndToEnd.Harness;
 using SmiMetrics.EndToEnd.Mesh;
 using SmiMetrics.Kubernetes;
+using SmiMetrics.Tests;
 
 namespace SmiMetrics.EndToEnd;
 
@@ -179,7 +180,7 @@ public sealed class RecordedWorld(World world) : IAsyncLifetime
     // Without informers of its own, so that its cluster is the recorded one; who comes through kube-apiserver has been judged already.
     private string[] Flags(string mesh, Source source)
     {
-        int port = _securePorts[(mesh, source)] = Workspace.FreePort();
+        int port = _securePorts[(mesh, source)] = FreePort.Next();
         return
         [
             "--mesh", mesh, "--default-window", "20s",

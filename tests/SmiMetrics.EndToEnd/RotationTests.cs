@@ -4,6 +4,7 @@ using System.Net.Sockets;
 using System.Security.Cryptography.X509Certificates;
 using System.Text.Json.Nodes;
 using SmiMetrics.EndToEnd.Harness;
+using SmiMetrics.Tests;
 
 namespace SmiMetrics.EndToEnd;
 
@@ -103,7 +104,7 @@ public sealed class RotationTests(World world) : WorldTest(world)
         HttpAnswer notReady = await NotReadyAsync(leaving);
         Assert.Contains("[-]shutdown failed", notReady.Body, StringComparison.Ordinal);
         service.Target = staying.SecurePort;
-        await leaving.EndedAsync(Token).WaitAsync(Eventually.Patience, Token);
+        await leaving.EndedAsync(Token).WaitAsync(Patience.Limit, Token);
         Assert.Equal(0, leaving.ExitCode);
 
         await load.AnsweredAsync(200, Token);
@@ -119,7 +120,7 @@ public sealed class RotationTests(World world) : WorldTest(world)
         await NotReadyAsync(server);
         Assert.False(server.HasExited);
         server.Terminate();
-        await server.EndedAsync(Token).WaitAsync(Eventually.Patience, Token);
+        await server.EndedAsync(Token).WaitAsync(Patience.Limit, Token);
         Assert.Equal(1, server.ExitCode);
     }
 

@@ -3,7 +3,7 @@ using SmiMetrics.EndToEnd.Harness;
 using SmiMetrics.EndToEnd.Mesh;
 using SmiMetrics.Kubernetes;
 using SmiMetrics.Scrape;
-using SmiMetrics.Tests.Scrape;
+using SmiMetrics.Tests;
 using ScrapeTarget = SmiMetrics.EndToEnd.Mesh.ScrapeTarget;
 
 namespace SmiMetrics.EndToEnd;
@@ -17,9 +17,8 @@ internal sealed class VirtualScraping : IAsyncDisposable
     public static readonly TimeSpan Step = TimeSpan.FromMilliseconds(100);
 
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);
-    private static readonly TimeSpan Timeout = TimeSpan.FromMilliseconds(900);
 
-    // The second turn of a loop comes up to an interval and a half after the first.
+    // The second turn of a loop comes up to an interval and a half after the first. What waits longer is no loop.
     private static readonly TimeSpan LongestTurn = 1.5 * Interval;
 
     // A loop tells when it goes to sleep, but not everything else that is waited for tells of itself.
@@ -27,13 +26,13 @@ internal sealed class VirtualScraping : IAsyncDisposable
 
     private static int _scrapers;
 
-    private readonly TurnTime _clock;
+    private readonly CountedTime _clock;
     private readonly SemaphoreSlim _slept = new(0);
     private readonly Recording _recording = new();
 
     private VirtualScraping(DateTimeOffset begin, DateTimeOffset pagesBegun)
     {
-        _clock = new TurnTime(begin, Timeout, LongestTurn) { Slept = () => _slept.Release() };
+        _clock = new CountedTime(begin) { Changed = () => _slept.Release() };
         Mesh = new SimulatedMesh(_clock, pagesBegun);
     }
 
@@ -70,7 +69,7 @@ internal sealed class VirtualScraping : IAsyncDisposable
             new Doors(Proxies: scraping.Mesh.Door(Interlocked.Increment(ref _scrapers), scraping.Recording.Add)),
             scraping._clock,
             snapshot,
-            ["--source", "scrape", "--scrape-interval", "1s", "--scrape-timeout", "900ms", .. flags],
+            ["--source", "scrape", "--scrape-interval", "1s", .. flags],
             cancellationToken);
         await scraping.SettleAsync(cancellationToken);
         return scraping;
@@ -102,8 +101,8 @@ internal sealed class VirtualScraping : IAsyncDisposable
     {
         SampleStore store = Server.Services.GetRequiredService<SampleStore>();
         using CancellationTokenSource patience = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        patience.CancelAfter(Eventually.Patience);
-        while (!store.Complete || _clock.Sleeping != store.Targets.Count(target => target.GoneSince is null))
+        patience.CancelAfter(Patience.Limit);
+        while (!store.Complete || _clock.WaitingUpTo(LongestTurn) != store.Targets.Count(target => target.GoneSince is null))
         {
             await _slept.WaitAsync(Glance, patience.Token);
         }

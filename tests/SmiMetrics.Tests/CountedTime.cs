@@ -3,23 +3,32 @@ using Microsoft.Extensions.Time.Testing;
 
 namespace SmiMetrics.Tests;
 
-/// <summary>A clock that tests turn, and that tells them how many timers are waiting to fire once: how many are at rest, and who is not.</summary>
+/// <summary>
+/// A clock that tests turn, and that tells them how many timers are waiting to fire once: how many are at rest, and who is not. Who is still at work
+/// when the clock is turned comes too late for its turn, and what it then sees would hang on when its thread was scheduled.
+/// </summary>
 internal sealed class CountedTime(DateTimeOffset start) : FakeTimeProvider(start)
 {
     private static readonly DateTimeOffset AnyStart = new(2000, 1, 1, 0, 0, 0, TimeSpan.Zero);
 
-    private readonly ConcurrentDictionary<Once, TimeSpan> _waiting = [];
+    private readonly ConcurrentDictionary<Once, bool> _waiting = [];
 
     public CountedTime()
         : this(AnyStart)
     {
     }
 
+    /// <summary>Called whenever a timer has been set.</summary>
+    public Action Changed { get; set; } = () => { };
+
     /// <summary>Those of deadlines (a <see cref="CancellationTokenSource"/>'s) apart.</summary>
-    public int Waiting => _waiting.Count(timer => !timer.Key.IsDeadline);
+    public int Waiting => WaitingUpTo(TimeSpan.MaxValue);
+
+    /// <summary>Those of them that were set for so long or less.</summary>
+    public int WaitingUpTo(TimeSpan longest) => _waiting.Count(timer => !timer.Key.IsDeadline && timer.Key.DueTime <= longest);
 
     /// <summary>Those that were set for so long.</summary>
-    public int WaitingFor(TimeSpan dueTime, bool isDeadline) => _waiting.Count(timer => timer.Key.IsDeadline == isDeadline && timer.Value == dueTime);
+    public int WaitingFor(TimeSpan dueTime, bool isDeadline) => _waiting.Count(timer => timer.Key.IsDeadline == isDeadline && timer.Key.DueTime == dueTime);
 
     public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
     {
@@ -28,38 +37,64 @@ internal sealed class CountedTime(DateTimeOffset start) : FakeTimeProvider(start
             return base.CreateTimer(callback, state, dueTime, period);
         }
 
-        Once once = new(this, state is CancellationTokenSource);
-        _waiting.TryAdd(once, dueTime);
-        once.Timer = base.CreateTimer(
+        Once once = new(this, dueTime, state is CancellationTokenSource);
+        // Counted when it is set and not before: whoever sees it may turn the clock.
+        once.Set(base.CreateTimer(
             _ =>
             {
-                _waiting.TryRemove(once, out TimeSpan _);
+                once.End();
                 callback(state);
             },
             state: null,
             dueTime,
-            period);
+            period));
+        Changed();
         return once;
     }
 
-    private sealed class Once(CountedTime time, bool isDeadline) : ITimer
+    private sealed class Once(CountedTime time, TimeSpan dueTime, bool isDeadline) : ITimer
     {
-        public ITimer? Timer { get; set; }
+        private readonly Lock _lock = new();
+        private ITimer? _timer;
+        private bool _over;
+
+        public TimeSpan DueTime => dueTime;
 
         public bool IsDeadline => isDeadline;
 
-        public bool Change(TimeSpan dueTime, TimeSpan period) => Timer!.Change(dueTime, period);
+        public void Set(ITimer timer)
+        {
+            lock (_lock)
+            {
+                _timer = timer;
+                if (!_over)
+                {
+                    time._waiting.TryAdd(this, true);
+                }
+            }
+        }
+
+        public void End()
+        {
+            lock (_lock)
+            {
+                _over = true;
+                time._waiting.TryRemove(this, out _);
+            }
+        }
+
+        public bool Change(TimeSpan dueTime, TimeSpan period) => _timer!.Change(dueTime, period);
 
         public void Dispose()
         {
-            time._waiting.TryRemove(this, out _);
-            Timer!.Dispose();
+            End();
+            _timer!.Dispose();
         }
 
         public ValueTask DisposeAsync()
         {
-            time._waiting.TryRemove(this, out _);
-            return Timer!.DisposeAsync();
+            End();
+            return _timer!.DisposeAsync();
         }
     }
 }

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.ComponentModel;
 using System.Diagnostics;
 using System.Runtime.InteropServices;
+using SmiMetrics.Tests;
 
 namespace SmiMetrics.EndToEnd.Harness;
 
@@ -95,7 +96,7 @@ internal sealed class ChildProcess : IAsyncDisposable
         {
             _ = Kill(Id, signal);
             using CancellationTokenSource patience = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-            patience.CancelAfter(Eventually.Patience);
+            patience.CancelAfter(Patience.Limit);
             try
             {
                 await _process.WaitForExitAsync(patience.Token);

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Text.Json.Nodes;
+using SmiMetrics.Tests;
 
 namespace SmiMetrics.EndToEnd.Harness;
 
@@ -26,7 +27,7 @@ internal static class Command
 
         using Process process = Process.Start(start)!;
         using CancellationTokenSource deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        deadline.CancelAfter(Eventually.Patience);
+        deadline.CancelAfter(Patience.Limit);
         try
         {
             Task<string> output = process.StandardOutput.ReadToEndAsync(deadline.Token);

@@ -2,6 +2,7 @@ using System.Net;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json.Nodes;
+using SmiMetrics.Tests;
 
 namespace SmiMetrics.EndToEnd.Harness;
 
@@ -21,7 +22,7 @@ internal sealed class ControlPlane : IAsyncDisposable
     private readonly string _serviceAccountKey;
     private readonly string _serviceAccountPublicKey;
     private readonly ApiServer _first;
-    private readonly int _etcdPort = Workspace.FreePort();
+    private readonly int _etcdPort = FreePort.Next();
     private ChildProcess? _etcd;
     private ChildProcess? _controllerManager;
 
@@ -144,7 +145,7 @@ internal sealed class ControlPlane : IAsyncDisposable
 
     private void StartEtcd()
     {
-        int peers = Workspace.FreePort();
+        int peers = FreePort.Next();
         _etcd = ChildProcess.Start("etcd", _programs.Etcd,
         [
             "--data-dir", _workspace.PathOf("etcd"),
@@ -169,7 +170,7 @@ internal sealed class ControlPlane : IAsyncDisposable
             "--controllers=clusterrole-aggregation,namespace",
             "--leader-elect=false",
             "--port=0",
-            $"--secure-port={Workspace.FreePort()}",
+            $"--secure-port={FreePort.Next()}",
             "--bind-address=127.0.0.1",
             $"--cert-dir={_workspace.Folder("controller-manager")}",
         ],
@@ -198,7 +199,7 @@ internal sealed class ControlPlane : IAsyncDisposable
     /// <summary>One kube-apiserver, with a front-proxy authority of its own.</summary>
     internal sealed class ApiServer(ControlPlane controlPlane, string frontProxyAuthority) : IAsyncDisposable
     {
-        public int Port { get; } = Workspace.FreePort();
+        public int Port { get; } = FreePort.Next();
 
         public string Url => $"https://127.0.0.1:{Port}";
 

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using SmiMetrics.Tests;
 
 namespace SmiMetrics.EndToEnd.Harness;
 
@@ -8,22 +9,19 @@ namespace SmiMetrics.EndToEnd.Harness;
 /// </summary>
 internal static class Eventually
 {
-    /// <summary>Ends what would wait for ever. No test hangs on how long a thing takes on a busy machine.</summary>
-    public static readonly TimeSpan Patience = TimeSpan.FromMinutes(3);
-
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(100);
 
     /// <summary>Looks again and again until there is something, and returns it.</summary>
     /// <param name="what">What is waited for, as a sentence.</param>
     /// <param name="look">Null means not yet, and so does that nobody answers (<see cref="HttpRequestException"/>).</param>
     /// <param name="explain">Adds what is known when patience ends, such as the tail of a log.</param>
-    /// <exception cref="TimeoutException">It has not come about within <see cref="Patience"/>.</exception>
+    /// <exception cref="TimeoutException">It has not come about within <see cref="Patience.Limit"/>.</exception>
     public static async Task<T> SomeAsync<T>(string what, Func<CancellationToken, Task<T?>> look, Func<string>? explain, CancellationToken cancellationToken)
         where T : class
     {
         long begun = Stopwatch.GetTimestamp();
         HttpRequestException? unanswered = null;
-        while (Stopwatch.GetElapsedTime(begun) < Patience)
+        while (Stopwatch.GetElapsedTime(begun) < Patience.Limit)
         {
             try
             {
@@ -40,7 +38,7 @@ internal static class Eventually
             await Task.Delay(Pause, TimeProvider.System, cancellationToken);
         }
 
-        throw new TimeoutException($"{what}: not within {Patience}; {unanswered?.Message}\n{explain?.Invoke()}", unanswered);
+        throw new TimeoutException($"{what}: not within {Patience.Limit}; {unanswered?.Message}\n{explain?.Invoke()}", unanswered);
     }
 
     /// <summary>Looks again and again until it is so.</summary>

@@ -15,8 +15,8 @@ internal sealed class InProcessServer : IAsyncDisposable
     private InProcessServer(WebApplication app, int insecurePort, int adminPort)
     {
         _app = app;
-        Plain = new HttpClient { BaseAddress = new Uri($"http://127.0.0.1:{insecurePort}"), Timeout = Eventually.Patience };
-        Admin = new HttpClient { BaseAddress = new Uri($"http://127.0.0.1:{adminPort}"), Timeout = Eventually.Patience };
+        Plain = new HttpClient { BaseAddress = new Uri($"http://127.0.0.1:{insecurePort}"), Timeout = Patience.Limit };
+        Admin = new HttpClient { BaseAddress = new Uri($"http://127.0.0.1:{adminPort}"), Timeout = Patience.Limit };
     }
 
     public IServiceProvider Services => _app.Services;
@@ -32,7 +32,7 @@ internal sealed class InProcessServer : IAsyncDisposable
     public static async Task<InProcessServer> StartAsync(
         Doors doors, TimeProvider clock, ClusterSnapshot? snapshot, string[] flags, CancellationToken cancellationToken)
     {
-        (int insecure, int admin) = (Workspace.FreePort(), Workspace.FreePort());
+        (int insecure, int admin) = (FreePort.Next(), FreePort.Next());
         ServeOptions options = await ServerInProcess.OptionsAsync(
             [.. flags, "--bind-address", "127.0.0.1", "--insecure-port", $"{insecure}", "--admin-port", $"{admin}", "--log-level", "error"]);
         if (snapshot is not null)

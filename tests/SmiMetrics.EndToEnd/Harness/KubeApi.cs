@@ -4,6 +4,7 @@ using System.Net.Security;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using System.Text.Json.Nodes;
+using SmiMetrics.Tests;
 
 namespace SmiMetrics.EndToEnd.Harness;
 
@@ -43,7 +44,7 @@ internal sealed class KubeApi : IDisposable
             RevocationMode = X509RevocationMode.NoCheck,
             CustomTrustStore = { root },
         };
-        _client = new HttpClient(handler) { BaseAddress = new Uri(url), Timeout = Eventually.Patience };
+        _client = new HttpClient(handler) { BaseAddress = new Uri(url), Timeout = Patience.Limit };
         // Also the name that TLS verifies.
         _client.DefaultRequestHeaders.Host = serverName;
     }

@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using SmiMetrics.EndToEnd.Mesh;
+using SmiMetrics.Tests;
 
 namespace SmiMetrics.EndToEnd.Harness;
 
@@ -11,7 +12,7 @@ internal sealed class PrometheusServer : IAsyncDisposable
 {
     private readonly string _program;
     private readonly string _folder;
-    private readonly int _port = Workspace.FreePort();
+    private readonly int _port = FreePort.Next();
     private readonly HttpClient _client;
     private ChildProcess? _process;
 
@@ -19,7 +20,7 @@ internal sealed class PrometheusServer : IAsyncDisposable
     {
         _program = program;
         _folder = folder;
-        _client = new HttpClient { BaseAddress = new Uri(Url), Timeout = Eventually.Patience };
+        _client = new HttpClient { BaseAddress = new Uri(Url), Timeout = Patience.Limit };
     }
 
     public string Url => $"http://127.0.0.1:{_port}";

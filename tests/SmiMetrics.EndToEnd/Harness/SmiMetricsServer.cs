@@ -1,4 +1,5 @@
 using System.Net;
+using SmiMetrics.Tests;
 
 namespace SmiMetrics.EndToEnd.Harness;
 
@@ -11,8 +12,8 @@ internal sealed class SmiMetricsServer : IAsyncDisposable
     {
         _process = process;
         SecurePort = securePort;
-        Plain = new HttpClient { BaseAddress = new Uri($"http://127.0.0.1:{insecurePort}"), Timeout = Eventually.Patience };
-        Admin = new HttpClient { BaseAddress = new Uri($"http://127.0.0.1:{adminPort}"), Timeout = Eventually.Patience };
+        Plain = new HttpClient { BaseAddress = new Uri($"http://127.0.0.1:{insecurePort}"), Timeout = Patience.Limit };
+        Admin = new HttpClient { BaseAddress = new Uri($"http://127.0.0.1:{adminPort}"), Timeout = Patience.Limit };
     }
 
     public int SecurePort { get; }
@@ -35,7 +36,7 @@ internal sealed class SmiMetricsServer : IAsyncDisposable
     public static async Task<SmiMetricsServer> StartAsync(string name, string program, Workspace workspace, string[] flags, CancellationToken cancellationToken)
     {
         Assert.True(File.Exists(program), $"{program} has not been built: run ./test.sh, or name the server in SMI_METRICS_SERVER");
-        (int secure, int insecure, int admin) = (Workspace.FreePort(), Workspace.FreePort(), Workspace.FreePort());
+        (int secure, int insecure, int admin) = (FreePort.Next(), FreePort.Next(), FreePort.Next());
         // Without a cluster nobody could be authenticated on a secure port.
         string[] secureFlags = flags.Contains("--kubernetes")
             ? []

@@ -1,6 +1,3 @@
-using System.Collections.Concurrent;
-using System.Net;
-using System.Net.Sockets;
 using SmiMetrics.Tests;
 
 namespace SmiMetrics.EndToEnd.Harness;
@@ -8,8 +5,6 @@ namespace SmiMetrics.EndToEnd.Harness;
 /// <summary>A temporary folder for one run, gone when the run ends, and the few facts about the machine that all parts need.</summary>
 internal sealed class Workspace : IDisposable
 {
-    private static readonly ConcurrentDictionary<int, bool> PortsGivenOut = [];
-
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("smi-metrics-end-to-end-");
 
     /// <summary>The folder of SmiMetrics.sln.</summary>
@@ -25,24 +20,6 @@ internal sealed class Workspace : IDisposable
         Directory.CreateDirectory(Path.GetDirectoryName(path)!);
         File.WriteAllText(path, text);
         return path;
-    }
-
-    /// <summary>
-    /// A TCP port of 127.0.0.1 that was free a moment ago, for programs that cannot choose one and say which; another each time, since the
-    /// system may hand out the one that was just given back.
-    /// </summary>
-    public static int FreePort()
-    {
-        while (true)
-        {
-            using Socket socket = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-            socket.Bind(new IPEndPoint(IPAddress.Loopback, 0));
-            int port = ((IPEndPoint)socket.LocalEndPoint!).Port;
-            if (PortsGivenOut.TryAdd(port, true))
-            {
-                return port;
-            }
-        }
     }
 
     public void Dispose()

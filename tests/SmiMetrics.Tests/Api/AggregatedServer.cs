@@ -21,7 +21,7 @@ internal sealed class AggregatedServer : IAsyncDisposable
     private const string ServiceName = "smi-metrics.smi-metrics.svc";
 
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("smi-metrics-aggregated-");
-    private readonly int _port = ServerUnderTest.FreePort();
+    private readonly int _port = FreePort.Next();
     private readonly ReviewServer _reviews = new();
     private readonly TestAuthority _frontProxies = TestAuthority.Root("front-proxy-ca");
     private readonly X509Certificate2 _certificate;

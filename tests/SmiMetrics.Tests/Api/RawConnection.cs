@@ -26,9 +26,6 @@ internal sealed class RawConnection : IAsyncDisposable
     private const byte EndStream = 1;
     private const byte EndHeaders = 4;
 
-    /// <summary>Guards against hangs, and nothing else.</summary>
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
-
     private readonly Stream _stream;
     private readonly bool _isHttp2;
     private int _lastStream = -1;
@@ -81,7 +78,7 @@ internal sealed class RawConnection : IAsyncDisposable
     private static CancellationTokenSource Patient(CancellationToken cancellationToken)
     {
         CancellationTokenSource patience = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        patience.CancelAfter(Patience);
+        patience.CancelAfter(Patience.Limit);
         return patience;
     }
 

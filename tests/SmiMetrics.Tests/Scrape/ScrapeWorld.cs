@@ -26,14 +26,13 @@ internal sealed class ScrapeWorld : IAsyncDisposable
     private readonly TimeSpan _timeout;
     private readonly SemaphoreSlim _changed = new(0);
     private readonly List<ProxyServer> _servers = [];
-    private readonly TurnTimers _timers;
+    private readonly CountedTime _time = new(Start);
     private TaskCompletionSource _stepped = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     /// <param name="door">What stands in place of the network; null for the network.</param>
     public ScrapeWorld(ScrapeOptions options, Cluster? cluster = null, MeshDescriptor[]? meshes = null, HttpMessageHandler? door = null)
     {
         _timeout = options.Timeout;
-        _timers = new TurnTimers(Start);
         Cluster = cluster ?? Cluster.Absent();
         Counts = new ScrapeCounts(Changed);
         _door = new RecordingDoor(door ?? new TransportHandler(options.Transport, Time), Time, Changed);
@@ -42,7 +41,7 @@ internal sealed class ScrapeWorld : IAsyncDisposable
         _scraper = new Scraper(Cluster, new ConfiguredMeshes(meshes ?? [], auto: false), options, Store, _client, new ScrapeMetrics(Counts), Time, Log);
     }
 
-    public FakeTimeProvider Time => _timers;
+    public FakeTimeProvider Time => _time;
 
     /// <summary>Completes when time has passed.</summary>
     public Task Stepped => Volatile.Read(ref _stepped).Task;
@@ -124,7 +123,7 @@ internal sealed class ScrapeWorld : IAsyncDisposable
         int hanging = _servers.Sum(server =>
             Math.Min(server.Hanging, begun.Count(scrape => scrape.At > overdue && scrape.Url.Authority == new Uri(server.Url).Authority)));
         // Of a loop whose scrape has ended the next turn's timer tells that it will not miss that turn.
-        return begun.Count == ended + hanging && (Crowded || _timers.InUse >= Store.Targets.Count(target => target.GoneSince is null) - hanging);
+        return begun.Count == ended + hanging && (Crowded || _time.Waiting >= Store.Targets.Count(target => target.GoneSince is null) - hanging);
     }
 
     /// <summary>The cluster changes, and the scraper sees it.</summary>
@@ -151,54 +150,6 @@ internal sealed class ScrapeWorld : IAsyncDisposable
     }
 
     private void Changed() => _changed.Release();
-
-    /// <summary>Counts the timers that are going to fire once, but for those of deadlines: a turn may be as far off as a deadline.</summary>
-    private sealed class TurnTimers(DateTimeOffset start) : FakeTimeProvider(start)
-    {
-        private int _inUse;
-
-        public int InUse => _inUse;
-
-        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
-        {
-            if (dueTime == Timeout.InfiniteTimeSpan || state is CancellationTokenSource || period != Timeout.InfiniteTimeSpan)
-            {
-                return base.CreateTimer(callback, state, dueTime, period);
-            }
-
-            Interlocked.Increment(ref _inUse);
-            int over = 0;
-            void End() => Interlocked.Add(ref _inUse, -(1 - Interlocked.Exchange(ref over, 1)));
-            return new Once(
-                base.CreateTimer(
-                    _ =>
-                    {
-                        End();
-                        callback(state);
-                    },
-                    state: null,
-                    dueTime,
-                    period),
-                End);
-        }
-
-        private sealed class Once(ITimer timer, Action end) : ITimer
-        {
-            public bool Change(TimeSpan dueTime, TimeSpan period) => timer.Change(dueTime, period);
-
-            public void Dispose()
-            {
-                end();
-                timer.Dispose();
-            }
-
-            public ValueTask DisposeAsync()
-            {
-                end();
-                return timer.DisposeAsync();
-            }
-        }
-    }
 
     private sealed class RecordingDoor(HttpMessageHandler inner, TimeProvider time, Action changed) : DelegatingHandler(inner)
     {

@@ -51,11 +51,12 @@ internal struct SampleRun
         }
 
         double increase = _last - _first + _beforeResets;
-        double sampled = _lastTime - _firstTime;
+        // In seconds, as Prometheus has it: where an end is exactly a tenth further, rounding decides, and it is another in milliseconds.
+        double sampled = (_lastTime - _firstTime) / 1000.0;
         double distance = sampled / (Count - 1);
         double near = distance * 1.1;
-        double toStart = _firstTime - from;
-        double toEnd = to - _lastTime;
+        double toStart = (_firstTime - from) / 1000.0;
+        double toEnd = (to - _lastTime) / 1000.0;
         if (toStart >= near)
         {
             toStart = distance / 2;

@@ -60,6 +60,14 @@ public sealed class SampleRunTests
         Assert.Equal(10.0 * (10 + 5) / 10, Run("100:0 110:10").Increase(99_999, 121_001)!.Value, 1e-9);
     }
 
+    /// <summary>In milliseconds, 1.1 times the distance was rounded the other way than in Prometheus' seconds, and the whole time to an end was added or was not.</summary>
+    [Fact]
+    public void An_end_that_is_exactly_a_tenth_further_is_rounded_as_in_Prometheus()
+    {
+        Assert.Equal(10 * (3.25 + (3.25 / 2)) / 3.25, Run("100:1000 103.25:1010").Increase(100_000 - 3_575, 103_250)!.Value, 1e-9);
+        Assert.Equal(10 * (4.25 + 4.675) / 4.25, Run("100:1000 104.25:1010").Increase(100_000 - 4_675, 104_250)!.Value, 1e-9);
+    }
+
     private static SampleRun Run(string samples)
     {
         SampleRun run = default;

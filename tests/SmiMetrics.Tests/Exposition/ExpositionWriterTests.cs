@@ -140,14 +140,19 @@ public sealed class ExpositionWriterTests
         ArrayBufferWriter<byte> buffer = new(1 << 20);
         ExpositionWriter writer = new(buffer);
         Write(writer);
-        long before = GC.GetAllocatedBytesForCurrentThread();
+        // As with the reader: what a collection takes of the thread's allocation buffer counts as allocated. A writer that allocates does so every time.
+        Assert.Equal(0, Enumerable.Range(0, 5).Min(_ => Allocated(writer)));
 
-        for (int i = 0; i < 1_000; i++)
+        static long Allocated(ExpositionWriter writer)
         {
-            Write(writer);
-        }
+            long before = GC.GetAllocatedBytesForCurrentThread();
+            for (int i = 0; i < 200; i++)
+            {
+                Write(writer);
+            }
 
-        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+            return GC.GetAllocatedBytesForCurrentThread() - before;
+        }
 
         static void Write(ExpositionWriter writer)
         {

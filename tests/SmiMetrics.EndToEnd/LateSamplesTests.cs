@@ -57,9 +57,9 @@ public sealed class LateSamplesTests(World world, RecordedWorld recorded) : Reco
             scraping.Mesh.Hide(target.Url);
         }
 
-        await scraping.PassAsync(TimeSpan.FromSeconds(3), stepped: null, Token);
+        await scraping.PassAsync(TimeSpan.FromSeconds(2), stepped: null, Token);
         TrafficItem web = await scraping.Server.ItemAsync(Web.Path, Token);
         Assert.Equal("ok", web.State);
-        Assert.InRange((web.Value(3) + web.Value(4)) / ((Made.Success + Made.Failure) * 5), 0.5, 0.7);
+        Assert.InRange((web.Value(3) + web.Value(4)) / ((Made.Success + Made.Failure) * 5), 0.6, 0.8);
     }
 }

@@ -4,6 +4,7 @@ using SmiMetrics.EndToEnd.Harness;
 namespace SmiMetrics.EndToEnd;
 
 /// <summary>Who may read what, through kube-apiserver.</summary>
+[Trait(Runs.Trait, Runs.Once)]
 public sealed class AccessTests(World world) : WorldTest(world)
 {
     public override async ValueTask InitializeAsync()

@@ -4,7 +4,7 @@ using SmiMetrics.EndToEnd.Mesh;
 namespace SmiMetrics.EndToEnd;
 
 /// <summary><c>smi-metrics check</c> before Prometheis that lack something: it says what, in plain words, and what to do.</summary>
-public sealed class CheckTests(World world) : WorldTest(world)
+public sealed class CheckTests(World world) : ProgramTest(world)
 {
     private static readonly double[] Bounds = [1, 10, 100];
 
@@ -52,37 +52,6 @@ public sealed class CheckTests(World world) : WorldTest(world)
     }
 
     [Fact]
-    public async Task The_cluster_tells_of_proxies_that_nobody_scrapes()
-    {
-        await using PrometheusServer prometheus = await PrometheusServer.StartWithHistoryAsync(
-            World.Programs, World.Workspace, "check-unscraped", Linkerd(TimeSpan.FromSeconds(10), "namespace=\"shop\",pod=\"web-1\",deployment=\"web\",").WriteUntilNow, Token);
-        Outcome check = await Command.RunAsync(
-            World.Server, ["check", "--kubeconfig", World.ServerKubeconfig, "--mesh", "linkerd,istio", "--prometheus-url", prometheus.Url], Token);
-        Assert.Equal(1, check.Status);
-        AssertHas(check, "running pods have its proxy, but there are no series istio_requests_total.");
-        Assert.Matches(@"Cluster: \d+ pods in \d+ namespaces on 2 nodes", check.Output);
-        Assert.Matches(@"linkerd: found; scraped every 10 s, newest sample .* ago, windows from 20 s, \d+ pods with its proxy", check.Output);
-    }
-
-    [Fact]
-    public async Task The_proxies_themselves_can_be_checked_too()
-    {
-        SimulatedMesh proxies = new(TimeProvider.System, TimeProvider.System.GetUtcNow());
-        foreach ((ScrapeTarget target, ProxyPage page) in new LinkerdSimulation(World.Linkerd.Topology).Proxies())
-        {
-            proxies.Show(target.Url, page);
-        }
-
-        await using PodNetwork network = await PodNetwork.StartAsync(proxies, Token);
-        Outcome check = await Command.RunAsync(
-            World.Server,
-            ["check", "--kubeconfig", World.ServerKubeconfig, "--mesh", "linkerd", "--scrape-interval", "1s", "--scrape-proxy-url", network.ProxyUrl],
-            Token);
-        Assert.True(check.Status == 0, check.Output + check.Error);
-        Assert.Contains("linkerd: found; scraped every 1 s, ", check.Output, StringComparison.Ordinal);
-    }
-
-    [Fact]
     public async Task A_page_that_cannot_be_scraped_is_the_problem()
     {
         Outcome check = await Command.RunAsync(World.Server, ["check", .. NowhereToScrape, "--scrape-interval", "1s"], Token);
@@ -112,7 +81,7 @@ public sealed class CheckTests(World world) : WorldTest(world)
 
     private static readonly string[] NowhereToScrape = ["--kubernetes", "none", "--scrape-target", "http://127.0.0.1:1/metrics#namespace=shop&pod=web-1"];
 
-    private static History Linkerd(TimeSpan interval, string scrapeLabels)
+    internal static History Linkerd(TimeSpan interval, string scrapeLabels)
     {
         History history = new(interval);
         foreach (string direction in new[] { "inbound", "outbound" })
@@ -131,11 +100,46 @@ public sealed class CheckTests(World world) : WorldTest(world)
     private async Task<Outcome> CheckAsync(string name, History? history, params string[] flags)
     {
         await using PrometheusServer prometheus = await PrometheusServer.StartWithHistoryAsync(
-            World.Programs, World.Workspace, name, history is null ? text => text.Write("# EOF\n") : history.WriteUntilNow, Token);
+            World.Programs, World.Workspace, name, history is null ? text => text.Write("# EOF\n") : history.WriteAroundNow, Token);
         return await Command.RunAsync(World.Server, ["check", "--kubernetes", "none", "--prometheus-url", prometheus.Url, .. flags], Token);
     }
 
     // Remedies are folded to the width of a terminal.
-    private static void AssertHas(Outcome check, string text) =>
+    internal static void AssertHas(Outcome check, string text) =>
         Assert.Contains(text, string.Join(' ', check.Output.Split((char[])[' ', '\n'], StringSplitOptions.RemoveEmptyEntries)), StringComparison.Ordinal);
+}
+
+/// <summary>The same, where a cluster tells what should be there.</summary>
+public sealed class CheckOfClusterTests(World world) : WorldTest(world)
+{
+    [Fact]
+    public async Task The_cluster_tells_of_proxies_that_nobody_scrapes()
+    {
+        await using PrometheusServer prometheus = await PrometheusServer.StartWithHistoryAsync(
+            World.Programs, World.Workspace, "check-unscraped", CheckTests.Linkerd(TimeSpan.FromSeconds(10), "namespace=\"shop\",pod=\"web-1\",deployment=\"web\",").WriteAroundNow, Token);
+        Outcome check = await Command.RunAsync(
+            World.Server, ["check", "--kubeconfig", World.ServerKubeconfig, "--mesh", "linkerd,istio", "--prometheus-url", prometheus.Url], Token);
+        Assert.Equal(1, check.Status);
+        CheckTests.AssertHas(check, "running pods have its proxy, but there are no series istio_requests_total.");
+        Assert.Matches(@"Cluster: \d+ pods in \d+ namespaces on 2 nodes", check.Output);
+        Assert.Matches(@"linkerd: found; scraped every 10 s, newest sample .* ago, windows from 20 s, \d+ pods with its proxy", check.Output);
+    }
+
+    [Fact]
+    public async Task The_proxies_themselves_can_be_checked_too()
+    {
+        SimulatedMesh proxies = new(TimeProvider.System, TimeProvider.System.GetUtcNow());
+        foreach ((ScrapeTarget target, ProxyPage page) in new LinkerdSimulation(World.Linkerd.Topology).Proxies())
+        {
+            proxies.Show(target.Url, page);
+        }
+
+        await using PodNetwork network = await PodNetwork.StartAsync(proxies, Token);
+        Outcome check = await Command.RunAsync(
+            World.Server,
+            ["check", "--kubeconfig", World.ServerKubeconfig, "--mesh", "linkerd", "--scrape-interval", "1s", "--scrape-proxy-url", network.ProxyUrl],
+            Token);
+        Assert.True(check.Status == 0, check.Output + check.Error);
+        Assert.Contains("linkerd: found; scraped every 1 s, ", check.Output, StringComparison.Ordinal);
+    }
 }

@@ -6,7 +6,7 @@ using SmiMetrics.Tests;
 namespace SmiMetrics.EndToEnd;
 
 /// <summary>The command line is a contract: scripts outside this repository use it.</summary>
-public sealed class CommandLineTests(World world) : WorldTest(world)
+public sealed class CommandLineTests(World world) : ProgramTest(world)
 {
     private static readonly string[] Flags =
     [

@@ -4,6 +4,7 @@ using SmiMetrics.EndToEnd.Harness;
 namespace SmiMetrics.EndToEnd;
 
 /// <summary>How the server behaves as one of the cluster's API servers, seen through kube-apiserver.</summary>
+[Trait(Runs.Trait, Runs.Once)]
 public sealed class ConductTests(World world) : WorldTest(world)
 {
     private const string Web = $"{Api}/namespaces/shop/deployments/web";

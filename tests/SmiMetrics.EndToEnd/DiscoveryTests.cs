@@ -6,6 +6,7 @@ using SmiMetrics.EndToEnd.Mesh;
 namespace SmiMetrics.EndToEnd;
 
 /// <summary>What kubectl and kube-apiserver learn about the API from the API itself.</summary>
+[Trait(Runs.Trait, Runs.Once)]
 public sealed class DiscoveryTests(World world) : WorldTest(world)
 {
     public override async ValueTask InitializeAsync()

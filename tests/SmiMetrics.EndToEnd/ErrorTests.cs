@@ -4,6 +4,7 @@ using SmiMetrics.EndToEnd.Harness;
 namespace SmiMetrics.EndToEnd;
 
 /// <summary>What a caller gets for a question that has no answer: always a Status that says why, through kube-apiserver.</summary>
+[Trait(Runs.Trait, Runs.Once)]
 public sealed class ErrorTests(World world) : WorldTest(world)
 {
     private const string Deployments = $"{Api}/namespaces/shop/deployments";

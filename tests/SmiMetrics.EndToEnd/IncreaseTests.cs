@@ -33,7 +33,7 @@ public sealed class PrometheusWithRandomPages(World world) : IAsyncLifetime
 /// The embedded store's <c>increase</c> against Prometheus' own, over the same samples: not within a tolerance of timing, but to the digit.
 /// </summary>
 [Trait(Runs.Trait, Runs.Once)]
-public sealed class IncreaseTests(World world, PrometheusWithRandomPages history) : WorldTest(world), IClassFixture<PrometheusWithRandomPages>
+public sealed class IncreaseTests(World world, PrometheusWithRandomPages history) : ProgramTest(world), IClassFixture<PrometheusWithRandomPages>
 {
     private const double Precision = 1e-9;
     private const string Inbound = """direction="inbound",target_port!="4191",route_name!="probe" """;

@@ -6,7 +6,7 @@ using SmiMetrics.Tests;
 namespace SmiMetrics.EndToEnd;
 
 /// <summary>What people see: real kubectls, the newest and one from 2021, through the real kube-apiserver. Each command's output is a golden file.</summary>
-public sealed partial class KubectlTests(World world, KubectlWorld kubectl) : WorldTest(world), IClassFixture<KubectlWorld>
+public sealed partial class KubectlTests(World world, KubectlWorld kubectl) : ProgramTest(world), IClassFixture<KubectlWorld>
 {
     private const int TerminalWidth = 120;
 

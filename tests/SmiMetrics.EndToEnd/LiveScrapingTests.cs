@@ -7,7 +7,7 @@ namespace SmiMetrics.EndToEnd;
 /// <summary>The embedded scraper as a program, before proxies that are there now. What it counts is tested on recorded time; here it starts, finds, loses and finds again.</summary>
 public sealed class LiveScrapingTests(World world) : WorldTest(world)
 {
-    private const string List = $"{Api}/namespaces/shop/trafficmetrics?window=5s";
+    private const string List = $"{Api}/namespaces/shop/trafficmetrics?window=10s";
 
     [Fact]
     public async Task It_finds_the_proxies_of_the_cluster_and_tells_when_they_cannot_be_scraped()
@@ -17,7 +17,7 @@ public sealed class LiveScrapingTests(World world) : WorldTest(world)
         await using PodNetwork network = await PodNetwork.StartAsync(mesh, Token);
         await using SmiMetricsServer server = await World.StartServerAsync(
             "smi-metrics-scraping",
-            ["--kubeconfig", World.ServerKubeconfig, "--mesh", "linkerd", "--source", "scrape", "--scrape-interval", "1s", "--scrape-proxy-url", network.ProxyUrl],
+            ["--kubeconfig", World.ServerKubeconfig, "--mesh", "linkerd", "--source", "scrape", "--scrape-interval", "2s", "--scrape-proxy-url", network.ProxyUrl],
             Token);
         Assert.Equal(HttpStatusCode.OK, (await server.ReadyAsync(Token)).Code);
 

@@ -9,7 +9,7 @@ namespace SmiMetrics.EndToEnd;
 
 /// <summary><c>--mesh-config</c>: a descriptor that changes is taken up, and one with a mistake leaves the one before.</summary>
 [Trait(Runs.Trait, Runs.Once)]
-public sealed class MeshConfigTests(World world) : WorldTest(world)
+public sealed class MeshConfigTests(World world) : ProgramTest(world)
 {
     private static readonly DateTimeOffset Begin = new(2026, 3, 1, 12, 0, 0, TimeSpan.Zero);
 

@@ -11,10 +11,8 @@ namespace SmiMetrics.EndToEnd;
 /// is in a real Prometheus, sample for sample; for meshes that cannot be scraped in that way the samples are taken every second. Then all servers, by
 /// either source, are asked about one instant. No number depends on when a process was scheduled.
 /// </summary>
-public sealed class RecordedWorld(World world) : IAsyncLifetime
+public sealed class RecordedWorld(World world) : IAsyncDisposable
 {
-    internal const string Collection = "recorded time";
-
     /// <summary>The window of every expectation that names no other.</summary>
     internal static readonly TimeSpan Window = TimeSpan.FromSeconds(20);
 
@@ -31,6 +29,7 @@ public sealed class RecordedWorld(World world) : IAsyncLifetime
     // The servers' clocks stand there, since the embedded scraper answers about a moment ago.
     private static readonly TimeSpan SinceInstant = TimeSpan.FromMilliseconds(600);
 
+    private Task? _recorded;
     private readonly Dictionary<string, VirtualScraping> _scraping = [];
     private readonly Dictionary<string, InProcessServer> _byPrometheus = [];
     private readonly Dictionary<(string, Source), int> _securePorts = [];
@@ -46,13 +45,8 @@ public sealed class RecordedWorld(World world) : IAsyncLifetime
 
     internal PrometheusServer Prometheus { get; private set; } = null!;
 
-    public async ValueTask InitializeAsync()
-    {
-        if (world.Unable is null)
-        {
-            await RecordAsync(TestContext.Current.CancellationToken);
-        }
-    }
+    /// <summary>Completes when all has been recorded, which begins when it is first asked for.</summary>
+    internal Task RecordedAsync(CancellationToken cancellationToken) => _recorded ??= RecordAsync(cancellationToken);
 
     public async ValueTask DisposeAsync()
     {
@@ -114,13 +108,7 @@ public sealed class RecordedWorld(World world) : IAsyncLifetime
 
     private async Task RecordAsync(CancellationToken cancellationToken)
     {
-        await world.Content.WriteAsync(Catalogues.All, cancellationToken);
-        foreach ((string @namespace, string name, string node, string ip, Sidecar sidecar) in Catalogues.All.SelectMany(mesh => mesh.OwnPods()))
-        {
-            await world.Content.WritePodAsync(@namespace, name, node, ip, sidecar.PodLabels, sidecar, owner: null, cancellationToken);
-        }
-
-        Cluster = await world.ReadClusterAsync(cancellationToken);
+        Cluster = await ReadClusterAsync(cancellationToken);
         // Whatever is recorded has just been, so that Prometheus takes it for scraped now.
         Instant = DateTimeOffset.FromUnixTimeSeconds(TimeProvider.System.GetUtcNow().ToUnixTimeSeconds());
         (string Name, IMeshSimulation Mesh)[] meshes =
@@ -152,6 +140,25 @@ public sealed class RecordedWorld(World world) : IAsyncLifetime
 
         Prometheus = await PrometheusServer.StartWithRecordingAsync(
             world.Programs, world.Workspace, "prometheus-of-recorded-time", jobs, [.. Proxies.Select(proxy => proxy.Target)], recording, cancellationToken);
+    }
+
+    /// <summary>Writes the catalogue's meshes into the cluster, and takes their pods away when they have been read: whoever scrapes that cluster shall not look for them.</summary>
+    private async Task<ClusterSnapshot> ReadClusterAsync(CancellationToken cancellationToken)
+    {
+        await world.Content.WriteAsync(Catalogues.All, cancellationToken);
+        (string Namespace, string Name, string Node, string Ip, Sidecar Sidecar)[] ownPods = [.. Catalogues.All.SelectMany(mesh => mesh.OwnPods())];
+        foreach ((string @namespace, string name, string node, string ip, Sidecar sidecar) in ownPods)
+        {
+            await world.Content.WritePodAsync(@namespace, name, node, ip, sidecar.PodLabels, sidecar, owner: null, cancellationToken);
+        }
+
+        ClusterSnapshot cluster = await world.ReadClusterAsync(cancellationToken);
+        await Parallel.ForEachAsync(
+            Catalogues.All.SelectMany(mesh => mesh.Topology.Workloads).SelectMany(workload => workload.Pods).Select(pod => (pod.Workload.Namespace, pod.Name))
+                .Concat(ownPods.Select(pod => (pod.Namespace, pod.Name))),
+            cancellationToken,
+            async (pod, token) => await world.Content.DeletePodAsync(pod.Namespace, pod.Name, token));
+        return cluster;
     }
 
     /// <summary>Keeps what has been seen of a page; of one that no scraper of ours has found, samples of every second.</summary>
@@ -191,14 +198,15 @@ public sealed class RecordedWorld(World world) : IAsyncLifetime
     }
 }
 
-/// <summary>Tests that ask about recorded time: they share one world, which comes to be when the first of them runs.</summary>
-[CollectionDefinition(RecordedWorld.Collection)]
-public sealed class RecordedTime : ICollectionFixture<RecordedWorld>;
-
 /// <summary>A test on recorded time.</summary>
-[Collection(RecordedWorld.Collection)]
 [Trait(Runs.Trait, Runs.Once)]
 public abstract class RecordedTest(World world, RecordedWorld recorded) : WorldTest(world)
 {
     internal RecordedWorld Recorded { get; } = recorded;
+
+    public override async ValueTask InitializeAsync()
+    {
+        await base.InitializeAsync();
+        await Recorded.RecordedAsync(Token);
+    }
 }

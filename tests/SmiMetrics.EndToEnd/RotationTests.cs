@@ -12,6 +12,7 @@ namespace SmiMetrics.EndToEnd;
 /// What is replaced from time to time – a certificate, whom to trust, the server itself – is replaced while callers ask without a pause
 /// through kube-apiserver, and none of their requests fails.
 /// </summary>
+[Trait(Runs.Trait, Runs.Once)]
 public sealed class RotationTests(World world) : WorldTest(world)
 {
     private const int Callers = 6;
@@ -89,7 +90,7 @@ public sealed class RotationTests(World world) : WorldTest(world)
     [Fact]
     public async Task A_server_that_is_told_to_end_loses_no_request()
     {
-        string[] flags = ["--tls-cert-file", World.Installation.CertificateFile, "--tls-private-key-file", World.Installation.KeyFile, "--shutdown-delay-duration", "3s"];
+        string[] flags = ["--tls-cert-file", World.Installation.CertificateFile, "--tls-private-key-file", World.Installation.KeyFile, "--shutdown-delay-duration", "10s"];
         await using SmiMetricsServer leaving = await StartAsync("smi-metrics-leaving", null, flags);
         await using SmiMetricsServer staying = await StartAsync("smi-metrics-staying", null, flags);
         await using TcpForwarder service = new(leaving.SecurePort);

@@ -1,8 +1,8 @@
 namespace SmiMetrics.EndToEnd;
 
 /// <summary>
-/// The suite runs with each build of the server program (test.sh). What has this trait runs once: the server under test is inside the tests' own
-/// process, or there is none, or the test is waiting for the most part.
+/// The suite runs with each build of the server program (test.sh), but what has this trait runs once: the server under test is inside the tests' own
+/// process, or there is none; or what it does there it does in other tests too, which run with each build.
 /// </summary>
 internal static class Runs
 {

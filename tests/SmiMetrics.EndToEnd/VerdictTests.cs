@@ -9,6 +9,7 @@ namespace SmiMetrics.EndToEnd;
 /// kube-apiserver and the server judge the same requests, and must judge them by the same words: what a user without rights hears from
 /// the one is compared with what the other says.
 /// </summary>
+[Trait(Runs.Trait, Runs.Once)]
 public sealed partial class VerdictTests(World world) : WorldTest(world)
 {
     private const string User = "nobody \"at\" <all>";

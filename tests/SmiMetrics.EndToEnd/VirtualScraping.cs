@@ -2,6 +2,7 @@ using Microsoft.Extensions.DependencyInjection;
 using SmiMetrics.EndToEnd.Harness;
 using SmiMetrics.EndToEnd.Mesh;
 using SmiMetrics.Kubernetes;
+using SmiMetrics.Meshes;
 using SmiMetrics.Scrape;
 using SmiMetrics.Tests;
 using ScrapeTarget = SmiMetrics.EndToEnd.Mesh.ScrapeTarget;
@@ -17,6 +18,9 @@ internal sealed class VirtualScraping : IAsyncDisposable
     public static readonly TimeSpan Step = TimeSpan.FromMilliseconds(100);
 
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);
+
+    // The scraper's.
+    private static readonly TimeSpan LookPeriod = TimeSpan.FromSeconds(1);
 
     // The second turn of a loop comes up to an interval and a half after the first. What waits longer is no loop.
     private static readonly TimeSpan LongestTurn = 1.5 * Interval;
@@ -87,22 +91,28 @@ internal sealed class VirtualScraping : IAsyncDisposable
         }
     }
 
-    /// <summary>Changes the cluster, and lets time pass until the scraper has seen it, which it does within a second.</summary>
+    /// <summary>Changes the cluster, and lets time pass until the scraper follows it. It looks once a second, so a whole number of them must have passed.</summary>
     public async Task PublishAsync(ClusterSnapshot snapshot, Action? stepped, CancellationToken cancellationToken)
     {
         Server.Publish(snapshot);
-        await PassAsync(Interval, stepped, cancellationToken);
+        await PassAsync(LookPeriod, stepped, cancellationToken);
+        HashSet<Uri> targets = [.. TargetDiscovery.Find(snapshot, Server.Services.GetRequiredService<ConfiguredMeshes>().Current, named: []).Select(target => target.Url)];
+        await Eventually.TrueAsync("the scraper follows", _ => Task.FromResult(targets.SetEquals(Followed.Select(target => target.Series.Target.Url))), explain: null, cancellationToken);
+        await SettleAsync(cancellationToken);
     }
 
     public ValueTask DisposeAsync() => Server.DisposeAsync();
 
+    private SampleStore Store => Server.Services.GetRequiredService<SampleStore>();
+
+    private IEnumerable<StoredTarget> Followed => Store.Targets.Where(target => target.GoneSince is null);
+
     /// <summary>Waits until every loop sleeps until its next turn.</summary>
     private async Task SettleAsync(CancellationToken cancellationToken)
     {
-        SampleStore store = Server.Services.GetRequiredService<SampleStore>();
         using CancellationTokenSource patience = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         patience.CancelAfter(Patience.Limit);
-        while (!store.Complete || _clock.WaitingUpTo(LongestTurn) != store.Targets.Count(target => target.GoneSince is null))
+        while (!Store.Complete || _clock.WaitingUpTo(LongestTurn) != Followed.Count())
         {
             await _slept.WaitAsync(Glance, patience.Token);
         }

@@ -1,9 +1,11 @@
 using SmiMetrics.EndToEnd.Harness;
 using SmiMetrics.EndToEnd.Mesh;
 using SmiMetrics.Kubernetes;
+using Xunit.Sdk;
+using Xunit.v3;
 
 [assembly: AssemblyFixture(typeof(SmiMetrics.EndToEnd.World))]
-[assembly: CollectionBehavior(DisableTestParallelization = true)]
+[assembly: TestCollectionOrderer(typeof(SmiMetrics.EndToEnd.LongestFirst))]
 
 namespace SmiMetrics.EndToEnd;
 
@@ -14,6 +16,8 @@ namespace SmiMetrics.EndToEnd;
 /// </summary>
 public sealed class World : IAsyncLifetime
 {
+    internal const string Collection = "world";
+
     private static readonly TimeSpan SampleInterval = TimeSpan.FromSeconds(15);
 
     /// <summary>The default window of the servers here: two samples of <see cref="Prometheus"/>.</summary>
@@ -199,8 +203,8 @@ internal enum Source
     Scrape,
 }
 
-/// <summary>A test on the world, skipped where the world cannot be.</summary>
-public abstract class WorldTest(World world) : IAsyncLifetime
+/// <summary>A test of the programs, skipped where they are not. Those of two classes may run at once.</summary>
+public abstract class ProgramTest(World world) : IAsyncLifetime
 {
     protected const string Api = "/apis/metrics.smi-spec.io/v1alpha2";
 
@@ -219,4 +223,19 @@ public abstract class WorldTest(World world) : IAsyncLifetime
         GC.SuppressFinalize(this);
         return ValueTask.CompletedTask;
     }
+}
+
+/// <summary>A test on the cluster that all share, and on where its APIServices lead: one at a time.</summary>
+[Collection(World.Collection)]
+public abstract class WorldTest(World world) : ProgramTest(world);
+
+[CollectionDefinition(World.Collection)]
+public sealed class SharedWorld : ICollectionFixture<RecordedWorld>;
+
+/// <summary>Begins with what takes longest, so that the rest is done beside it.</summary>
+public sealed class LongestFirst : ITestCollectionOrderer
+{
+    public IReadOnlyCollection<TTestCollection> OrderTestCollections<TTestCollection>(IReadOnlyCollection<TTestCollection> testCollections)
+        where TTestCollection : ITestCollection =>
+        [.. testCollections.OrderByDescending(collection => collection.TestCollectionDisplayName == World.Collection).ThenBy(collection => collection.TestCollectionDisplayName, StringComparer.Ordinal)];
 }

@@ -13,7 +13,7 @@ namespace SmiMetrics.EndToEnd.Harness;
 internal sealed class ControlPlane : IAsyncDisposable
 {
     // Go programs let their garbage grow to the size of what they need; a test machine has better use for it.
-    private static readonly (string, string) FewerMegabytes = ("GOGC", "40");
+    private static readonly (string, string) FewerMegabytes = ("GOGC", "30");
 
     private readonly Workspace _workspace;
     private readonly ControlPlanePrograms _programs;

@@ -58,10 +58,9 @@ internal sealed class History(TimeSpan interval)
     }
 
     /// <summary>Writes samples from ten minutes ago to long after any run of the tests, for servers whose clock is the world's.</summary>
-    public void WriteAroundNow(TextWriter output) => Write(output, Now - Past, Now + Future);
-
-    /// <summary>Writes samples from ten minutes ago to now.</summary>
-    public void WriteUntilNow(TextWriter output) => Write(output, Now - Past, Now);
-
-    private static DateTimeOffset Now => TimeProvider.System.GetUtcNow();
+    public void WriteAroundNow(TextWriter output)
+    {
+        DateTimeOffset now = TimeProvider.System.GetUtcNow();
+        Write(output, now - Past, now + Future);
+    }
 }

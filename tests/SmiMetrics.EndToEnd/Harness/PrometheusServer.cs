@@ -102,7 +102,7 @@ internal sealed class PrometheusServer : IAsyncDisposable
             "--log.level=warn",
         ],
         // It is fed in one go, and would keep what that took.
-        ("GOMEMLIMIT", "400MiB"));
+        ("GOMEMLIMIT", "250MiB"));
         await Eventually.TrueAsync(
             "Prometheus is ready",
             async token =>

@@ -24,7 +24,7 @@ internal sealed record Observation(
 /// <item>the proxy of one of the <c>flapping</c> pods cannot be reached for three seconds, twice; it goes on counting meanwhile;</item>
 /// <item>the traffic to <c>fading</c> ceases, its series vanish from both ends' pages, and come back from zero;</item>
 /// <item><c>rolling</c> gets a new pod, which takes over the traffic of an old one, which is deleted;</item>
-/// <item><c>crashy</c> starts anew every seven seconds; <c>steady</c> is as ever.</item>
+/// <item><c>crashy</c> starts anew about every seven seconds; <c>steady</c> is as ever.</item>
 /// </list>
 /// It all happens in a time of its own, which is as long ago as it lasts.
 /// </summary>
@@ -62,7 +62,7 @@ public sealed class Churn(World world) : IAsyncLifetime
         // Six tenths of a second after a whole one, at which both sources answer about the same instant.
         DateTimeOffset begin = DateTimeOffset.FromUnixTimeSeconds((TimeProvider.System.GetUtcNow() - Life).ToUnixTimeSeconds()).AddMilliseconds(600);
         await using VirtualScraping scraping = await VirtualScraping.StartAsync(
-            begin, begin, [], ClusterSnapshot.None, ["--mesh", mesh.Name, "--default-window", "20s"], cancellationToken);
+            begin, begin, [], ClusterSnapshot.None, TimeSpan.FromSeconds(1), ["--mesh", mesh.Name, "--default-window", "20s"], cancellationToken);
         await using Life life = new(mesh, simulation, scraping, world, _turns);
         List<Sight> sights = [];
         await life.PassAsync(1, cancellationToken);

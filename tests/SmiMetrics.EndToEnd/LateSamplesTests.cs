@@ -21,7 +21,7 @@ public sealed class LateSamplesTests(World world, RecordedWorld recorded) : Reco
             Doors.Real,
             new FakeTimeProvider(Recorded.Instant.AddSeconds(10)),
             Recorded.Cluster,
-            ["--prometheus-url", Recorded.Prometheus.Url, "--cache-ttl", "1s", "--mesh", "linkerd", "--default-window", "20s"],
+            ["--prometheus-url", Recorded.Prometheus.Url, "--cache-ttl", "2s", "--mesh", "linkerd", "--default-window", "20s"],
             Token);
         await server.LookAsync(Token);
         TrafficItem web = await server.ItemAsync(Web.Path, Token);
@@ -36,7 +36,7 @@ public sealed class LateSamplesTests(World world, RecordedWorld recorded) : Reco
             Doors.Real,
             new FakeTimeProvider(Recorded.Instant.AddSeconds(25)),
             Recorded.Cluster,
-            ["--prometheus-url", Recorded.Prometheus.Url, "--cache-ttl", "1s", "--mesh", "linkerd", "--default-window", "20s"],
+            ["--prometheus-url", Recorded.Prometheus.Url, "--cache-ttl", "2s", "--mesh", "linkerd", "--default-window", "20s"],
             Token);
         await server.LookAsync(Token);
         TrafficItem web = await server.ItemAsync(Web.Path, Token);
@@ -49,7 +49,7 @@ public sealed class LateSamplesTests(World world, RecordedWorld recorded) : Reco
     {
         DateTimeOffset begin = Recorded.Instant - RecordedWorld.LongestWindow;
         await using VirtualScraping scraping = await VirtualScraping.StartAsync(
-            begin, begin, Recorded.Proxies, Recorded.Cluster, ["--mesh", "linkerd", "--default-window", "5s"], Token);
+            begin, begin, Recorded.Proxies, Recorded.Cluster, TimeSpan.FromSeconds(1), ["--mesh", "linkerd", "--default-window", "5s"], Token);
         await scraping.PassAsync(TimeSpan.FromSeconds(10.6), stepped: null, Token);
         await scraping.Server.LookAsync(Token);
         foreach ((ScrapeTarget target, _) in Recorded.Proxies)

@@ -8,7 +8,7 @@ namespace SmiMetrics.EndToEnd;
 
 /// <summary>
 /// All meshes on recorded time. Each mesh's proxies are scraped by a server in a time of its own (<see cref="VirtualScraping"/>), and what it has seen
-/// is in a real Prometheus, sample for sample; for meshes that cannot be scraped in that way the samples are taken every second. Then all servers, by
+/// is in a real Prometheus, sample for sample; for meshes that cannot be scraped in that way the samples are taken by the clock. Then all servers, by
 /// either source, are asked about one instant. No number depends on when a process was scheduled.
 /// </summary>
 public sealed class RecordedWorld(World world) : IAsyncDisposable
@@ -19,15 +19,17 @@ public sealed class RecordedWorld(World world) : IAsyncDisposable
     /// <summary>The longest window that is asked about.</summary>
     internal static readonly TimeSpan LongestWindow = TimeSpan.FromSeconds(60);
 
-    private static readonly TimeSpan SampleInterval = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan SampleInterval = TimeSpan.FromSeconds(2);
 
     private const int NoScraper = 0;
 
     // So that the first scrapes, which are spread, are before the window.
-    private static readonly TimeSpan LeadIn = TimeSpan.FromSeconds(4);
+    private static readonly TimeSpan LeadIn = TimeSpan.FromSeconds(6);
 
-    // The servers' clocks stand there, since the embedded scraper answers about a moment ago.
-    private static readonly TimeSpan SinceInstant = TimeSpan.FromMilliseconds(600);
+    // The servers' clocks stand there: the embedded scraper answers about half an interval ago, in whole seconds, and those that ask Prometheus about
+    // the last multiple of how long an answer is reused.
+    private static readonly TimeSpan SinceInstant = TimeSpan.FromMilliseconds(1600);
+    private static readonly string[] Reuse = ["--cache-ttl", "2s"];
 
     private Task? _recorded;
     private readonly Dictionary<string, VirtualScraping> _scraping = [];
@@ -76,7 +78,7 @@ public sealed class RecordedWorld(World world) : IAsyncDisposable
     internal async Task<InProcessServer> StartAsync(ClusterSnapshot? cluster, string[] flags, CancellationToken cancellationToken)
     {
         InProcessServer server = await InProcessServer.StartAsync(
-            Doors.Real, new FakeTimeProvider(Instant + SinceInstant), cluster, ["--prometheus-url", Prometheus.Url, "--cache-ttl", "1s", .. flags], cancellationToken);
+            Doors.Real, new FakeTimeProvider(Instant + SinceInstant), cluster, ["--prometheus-url", Prometheus.Url, .. Reuse, .. flags], cancellationToken);
         await server.LookAsync(cancellationToken);
         return server;
     }
@@ -110,7 +112,7 @@ public sealed class RecordedWorld(World world) : IAsyncDisposable
     {
         Cluster = await ReadClusterAsync(cancellationToken);
         // Whatever is recorded has just been, so that Prometheus takes it for scraped now.
-        Instant = DateTimeOffset.FromUnixTimeSeconds(TimeProvider.System.GetUtcNow().ToUnixTimeSeconds());
+        Instant = DateTimeOffset.FromUnixTimeSeconds(TimeProvider.System.GetUtcNow().ToUnixTimeSeconds() / 2 * 2);
         (string Name, IMeshSimulation Mesh)[] meshes =
             [("linkerd", new LinkerdSimulation(World.Linkerd.Topology)), ("istio", new IstioSimulation(World.Istio.Topology)), .. Catalogues.All.Select(mesh => (mesh.Name, (IMeshSimulation)mesh))];
         Dictionary<string, string> jobs = new() { ["linkerd-proxy"] = LinkerdSimulation.ScrapeJob, ["envoy-stats"] = IstioSeries.ScrapeJob };
@@ -161,7 +163,7 @@ public sealed class RecordedWorld(World world) : IAsyncDisposable
         return cluster;
     }
 
-    /// <summary>Keeps what has been seen of a page; of one that no scraper of ours has found, samples of every second.</summary>
+    /// <summary>Keeps what has been seen of a page; of one that no scraper of ours has found, samples by the clock.</summary>
     private void Take(string url, ProxyPage page, TimeSpan window, Recording seen, Recording all)
     {
         if (seen.Take(url, all))
@@ -178,7 +180,7 @@ public sealed class RecordedWorld(World world) : IAsyncDisposable
     private async Task<VirtualScraping> ScrapeAsync(
         IEnumerable<(ScrapeTarget Target, ProxyPage Page)> proxies, TimeSpan window, ClusterSnapshot? cluster, string[] flags, CancellationToken cancellationToken)
     {
-        VirtualScraping scraping = await VirtualScraping.StartAsync(Instant - window - LeadIn, Begun, proxies, cluster, flags, cancellationToken);
+        VirtualScraping scraping = await VirtualScraping.StartAsync(Instant - window - LeadIn, Begun, proxies, cluster, SampleInterval, flags, cancellationToken);
         await scraping.PassAsync(window + LeadIn + SinceInstant, stepped: null, cancellationToken);
         await scraping.Server.LookAsync(cancellationToken);
         return scraping;

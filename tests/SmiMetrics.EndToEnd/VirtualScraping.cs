@@ -17,13 +17,8 @@ internal sealed class VirtualScraping : IAsyncDisposable
 {
     public static readonly TimeSpan Step = TimeSpan.FromMilliseconds(100);
 
-    private static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);
-
     // The scraper's.
     private static readonly TimeSpan LookPeriod = TimeSpan.FromSeconds(1);
-
-    // The second turn of a loop comes up to an interval and a half after the first. What waits longer is no loop.
-    private static readonly TimeSpan LongestTurn = 1.5 * Interval;
 
     // A loop tells when it goes to sleep, but not everything else that is waited for tells of itself.
     private static readonly TimeSpan Glance = TimeSpan.FromMilliseconds(10);
@@ -54,12 +49,14 @@ internal sealed class VirtualScraping : IAsyncDisposable
     /// <param name="pagesBegun">When all pages did.</param>
     /// <param name="proxies">That are there from the start.</param>
     /// <param name="snapshot">The cluster; null for none.</param>
+    /// <param name="interval">Between two scrapes of a proxy.</param>
     /// <param name="flags">Of the server, beside those of scraping.</param>
     public static async Task<VirtualScraping> StartAsync(
         DateTimeOffset begin,
         DateTimeOffset pagesBegun,
         IEnumerable<(ScrapeTarget Target, ProxyPage Page)> proxies,
         ClusterSnapshot? snapshot,
+        TimeSpan interval,
         string[] flags,
         CancellationToken cancellationToken)
     {
@@ -73,7 +70,7 @@ internal sealed class VirtualScraping : IAsyncDisposable
             new Doors(Proxies: scraping.Mesh.Door(Interlocked.Increment(ref _scrapers), scraping.Recording.Add)),
             scraping._clock,
             snapshot,
-            ["--source", "scrape", "--scrape-interval", "1s", .. flags],
+            ["--source", "scrape", "--scrape-interval", $"{interval.TotalSeconds:0}s", .. flags],
             cancellationToken);
         await scraping.SettleAsync(cancellationToken);
         return scraping;
@@ -107,12 +104,12 @@ internal sealed class VirtualScraping : IAsyncDisposable
 
     private IEnumerable<StoredTarget> Followed => Store.Targets.Where(target => target.GoneSince is null);
 
-    /// <summary>Waits until every loop sleeps until its next turn.</summary>
+    /// <summary>Waits until every loop sleeps until its next turn, and so does the one that looks which meshes there are.</summary>
     private async Task SettleAsync(CancellationToken cancellationToken)
     {
         using CancellationTokenSource patience = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         patience.CancelAfter(Patience.Limit);
-        while (!Store.Complete || _clock.WaitingUpTo(LongestTurn) != Followed.Count())
+        while (!Store.Complete || _clock.Waiting != Followed.Count() + 1)
         {
             await _slept.WaitAsync(Glance, patience.Token);
         }

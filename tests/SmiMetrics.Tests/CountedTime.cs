@@ -22,10 +22,7 @@ internal sealed class CountedTime(DateTimeOffset start) : FakeTimeProvider(start
     public Action Changed { get; set; } = () => { };
 
     /// <summary>Those of deadlines (a <see cref="CancellationTokenSource"/>'s) apart.</summary>
-    public int Waiting => WaitingUpTo(TimeSpan.MaxValue);
-
-    /// <summary>Those of them that were set for so long or less.</summary>
-    public int WaitingUpTo(TimeSpan longest) => _waiting.Count(timer => !timer.Key.IsDeadline && timer.Key.DueTime <= longest);
+    public int Waiting => _waiting.Count(timer => !timer.Key.IsDeadline);
 
     /// <summary>Those that were set for so long.</summary>
     public int WaitingFor(TimeSpan dueTime, bool isDeadline) => _waiting.Count(timer => timer.Key.IsDeadline == isDeadline && timer.Key.DueTime == dueTime);

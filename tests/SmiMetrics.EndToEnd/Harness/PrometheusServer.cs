@@ -80,7 +80,8 @@ internal sealed class PrometheusServer : IAsyncDisposable
                     taken.TryAdd(url, true);
                 }
 
-                return taken.Count == targets.Count;
+                // A target is called up a moment before its samples can be asked for, but its sample of "up" is the last of them.
+                return taken.Count == targets.Count && await server.QueryAsync("count(up == 1)", null, token) == targets.Count;
             },
             () => $"{taken.Count} of {targets.Count}\n{server.Logs}",
             cancellationToken);

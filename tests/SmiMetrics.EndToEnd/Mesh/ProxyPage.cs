@@ -13,7 +13,7 @@ internal sealed record PageSample(DateTimeOffset At, long[] Values);
 /// over any window is rate × window. All ages are in seconds.
 /// </summary>
 /// <param name="restarts">
-/// Whether the proxy starts anew after every seventh scrape: right after it, so that no request falls between the last scrape of
+/// Whether the proxy starts anew about every seven seconds: right after a scrape, so that no request falls between the last scrape of
 /// one life and the start of the next. That moment is another for every scraper, so each sees lives of its own.
 /// </param>
 internal sealed class ProxyPage(bool restarts)
@@ -21,12 +21,12 @@ internal sealed class ProxyPage(bool restarts)
     /// <summary>Long-lived counters do not start at zero: increase() treats the neighbourhood of zero in its own way.</summary>
     public const double AgeAtStart = 3600;
 
-    private const int ScrapesBetweenRestarts = 7;
+    private const double LongestLife = 6.5;
     private const long NotThere = -1;
 
     private readonly SortedDictionary<string, Family> _families = new(StringComparer.Ordinal);
     private readonly Lock _gate = new();
-    private readonly Dictionary<int, Life> _lives = [];
+    private readonly Dictionary<int, double> _lives = [];
 
     /// <summary>Adds to a counter's rate. Series of one name and equal labels are one series.</summary>
     public void Count(string family, string labels, double perSecond) => Add(family, "counter", $"{family}{{{labels}}}", perSecond);
@@ -68,15 +68,13 @@ internal sealed class ProxyPage(bool restarts)
     {
         lock (_gate)
         {
-            Life life = _lives.GetValueOrDefault(scraper);
-            if (restarts)
+            double begin = _lives.GetValueOrDefault(scraper);
+            if (restarts && age - begin >= LongestLife)
             {
-                _lives[scraper] = life.Scrapes + 1 < ScrapesBetweenRestarts
-                    ? life with { Scrapes = life.Scrapes + 1 }
-                    : new Life(Begin: age, Scrapes: 0);
+                _lives[scraper] = age;
             }
 
-            return new PageSample(at, [.. Lines().Select(line => line.At(age, life))]);
+            return new PageSample(at, [.. Lines().Select(line => line.At(age, begin))]);
         }
     }
 
@@ -163,11 +161,7 @@ internal sealed class ProxyPage(bool restarts)
 
         public bool Hidden { get; set; }
 
-        public long At(double age, Life life) =>
-            Hidden ? NotThere : (long)(PerSecond * Math.Max(0, Math.Min(age, End) - Math.Max(life.Begin, Begin)));
+        /// <param name="begun">When all counters were zero.</param>
+        public long At(double age, double begun) => Hidden ? NotThere : (long)(PerSecond * Math.Max(0, Math.Min(age, End) - Math.Max(begun, Begin)));
     }
-
-    /// <param name="Begin">When all counters were zero.</param>
-    /// <param name="Scrapes">That it has seen so far.</param>
-    private readonly record struct Life(double Begin, int Scrapes);
 }

@@ -10,7 +10,7 @@ usage() {
 usage: ./test.sh [--unit]
 
 Builds the server and runs all tests: those of the code, and those against a real etcd, kube-apiserver, Prometheus and kubectl, with the
-framework build of the server and, but for the longest, with its NativeAOT build again. Needs Debian with the .NET 10 SDK. What else is needed is
+framework build of the server or its NativeAOT build, and the most important with both. Needs Debian with the .NET 10 SDK. What else is needed is
 fetched as Debian packages: a compiler is installed (as root or with sudo), everything else is unpacked into artifacts/tools. What is
 there already is used, and nothing is fetched twice.
 
@@ -157,13 +157,12 @@ run_suite unit SmiMetrics.Tests ""
 if [ -z "$UNIT_ONLY" ]; then
   REQUIRED=""
   [ "$SMI_METRICS_END_TO_END" != required ] || REQUIRED=yes
-  # Beside a suite that is waiting for half of its time.
+  # Which tests run with which build is said in tests/SmiMetrics.EndToEnd/Runs.cs. The compiler works beside a suite that is waiting for half of its time.
   say "Publishing the server as NativeAOT"
   publish_aot &
   PUBLISH=$!
-  SMI_METRICS_SERVER="$BIN/SmiMetrics/release/smi-metrics" run_suite end-to-end-framework SmiMetrics.EndToEnd "$REQUIRED"
+  SMI_METRICS_SERVER="$BIN/SmiMetrics/release/smi-metrics" run_suite end-to-end-framework SmiMetrics.EndToEnd "$REQUIRED" -trait- runs=published
   check_aot
-  # What has the trait shows nothing of a build: see tests/SmiMetrics.EndToEnd/Runs.cs.
   SMI_METRICS_SERVER="$REPOSITORY/artifacts/aot/smi-metrics" run_suite end-to-end-aot SmiMetrics.EndToEnd "$REQUIRED" -trait- runs=once
 fi
 

@@ -9,6 +9,7 @@ using SmiMetrics.Tests;
 namespace SmiMetrics.EndToEnd;
 
 /// <summary><c>smi-metrics demo</c>, as a newcomer meets it. It needs nothing of the world but the programs.</summary>
+[Trait(Runs.Trait, Runs.Published)]
 public sealed class DemoTests(World world) : ProgramTest(world)
 {
     // Both at once: most of the time they fill their first window.

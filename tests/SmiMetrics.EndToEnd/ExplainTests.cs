@@ -7,6 +7,7 @@ namespace SmiMetrics.EndToEnd;
 /// What kubectl tells people about the API: by kube-apiserver, whose OpenAPI v2 has ours merged into it, and by the server's own insecure port,
 /// where the same kubectl reads aggregated discovery and OpenAPI v3.
 /// </summary>
+[Trait(Runs.Trait, Runs.Published)]
 public sealed class ExplainTests(World world) : WorldTest(world)
 {
     private SmiMetricsServer _server = null!;

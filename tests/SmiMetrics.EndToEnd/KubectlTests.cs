@@ -6,6 +6,7 @@ using SmiMetrics.Tests;
 namespace SmiMetrics.EndToEnd;
 
 /// <summary>What people see: real kubectls, the newest and one from 2021, through the real kube-apiserver. Each command's output is a golden file.</summary>
+[Trait(Runs.Trait, Runs.Published)]
 public sealed partial class KubectlTests(World world, KubectlWorld kubectl) : ProgramTest(world), IClassFixture<KubectlWorld>
 {
     private const int TerminalWidth = 120;

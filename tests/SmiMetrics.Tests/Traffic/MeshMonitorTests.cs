@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
@@ -160,30 +161,31 @@ public sealed class MeshMonitorTests
     [Fact]
     public async Task A_look_that_is_asked_for_during_another_begins_when_that_has_ended()
     {
+        AsyncLocal<int> look = new();
+        ConcurrentQueue<int> asked = [];
+        TaskCompletionSource<Task> second = new();
+        int begun = 0;
         MeshMonitor monitor = null!;
-        Task? second = null;
-        int asked = 0;
-        int askedAtOnce = -1;
         monitor = Monitor(
             _ =>
             {
-                asked++;
-                if (second is null)
+                asked.Enqueue(look.Value);
+                if (Interlocked.Exchange(ref begun, 1) == 0)
                 {
-                    int before = asked;
-                    second = Task.CompletedTask;
-                    second = monitor.LookNowAsync(TestContext.Current.CancellationToken);
-                    askedAtOnce = asked - before;
+                    look.Value = 2;
+                    second.SetResult(monitor.LookNowAsync(TestContext.Current.CancellationToken));
+                    look.Value = 1;
                 }
 
                 return SeriesProbe.None;
             },
             TimeProvider.System,
             NullLogger<MeshMonitor>.Instance);
+        look.Value = 1;
         await monitor.LookNowAsync(TestContext.Current.CancellationToken);
-        await second!;
-        Assert.Equal(0, askedAtOnce);
-        Assert.True(asked > 1);
+        await await second.Task;
+        Assert.Contains(2, asked);
+        Assert.Equal(asked.Order(), asked);
         monitor.Dispose();
     }
 

@@ -106,7 +106,8 @@ public sealed class KubectlWorld(World world) : IAsyncLifetime
         _controlPlane = await ControlPlane.StartAsync(_workspace, world.Programs.ControlPlane, cancellationToken);
         _prometheus = await prometheus;
         await WriteAsync(_controlPlane.Api, cancellationToken);
-        _installation = await Installation.ApplyAsync(_workspace, _controlPlane, Admin(old: false), cancellationToken);
+        _installation = await Installation.ApplyAsync(
+            _workspace, _controlPlane, Kubectl(old: false, ControlPlane.Admin, _workspace.Folder("home/installer")), cancellationToken);
         _server = await ServerAsync("smi-metrics-kubectl", _prometheus.Url, cancellationToken);
         _blind = await ServerAsync("smi-metrics-blind", $"http://127.0.0.1:{FreePort.Next()}", cancellationToken);
         await Eventually.TrueAsync(

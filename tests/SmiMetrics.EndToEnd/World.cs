@@ -190,7 +190,8 @@ public sealed class World : IAsyncLifetime
             waypoint,
             owner: null,
             cancellationToken);
-        _installation = await Installation.ApplyAsync(_workspace, _controlPlane, _admin, cancellationToken);
+        // By a kubectl of its own: what it has discovered before the API was there it would keep.
+        _installation = await Installation.ApplyAsync(_workspace, _controlPlane, KubectlWith(_controlPlane.Admin), cancellationToken);
     }
 }
 

@@ -22,7 +22,7 @@ public sealed class LiveScrapingTests(World world) : WorldTest(world)
         Assert.Equal(HttpStatusCode.OK, (await server.ReadyAsync(Token)).Code);
 
         Array.ForEach(proxies, proxy => mesh.Show(proxy.Target.Url, proxy.Page));
-        IReadOnlyList<TrafficItem> items = await ListAsync(server, "ok");
+        IReadOnlyList<TrafficItem> items = await ListAsync(server);
         string[] receivers = [.. World.Linkerd.Topology.Flows.Where(flow => flow.To.Namespace == "shop").Select(flow => $"{flow.To.Kind.ToLowerInvariant()}.{flow.To.Name}").Distinct().Order(StringComparer.Ordinal)];
         Assert.Equal(receivers, items.Where(item => item.State == "ok").Select(NameOf).Order(StringComparer.Ordinal));
         Assert.All(items.Where(item => item.State == "ok"), item =>
@@ -41,15 +41,15 @@ public sealed class LiveScrapingTests(World world) : WorldTest(world)
         Assert.Contains("cannot be scraped", lost.Json["message"]!.GetValue<string>(), StringComparison.Ordinal);
 
         Array.ForEach(proxies, proxy => mesh.Show(proxy.Target.Url, proxy.Page));
-        Assert.Equal(receivers, (await ListAsync(server, "ok")).Where(item => item.State == "ok").Select(NameOf).Order(StringComparer.Ordinal));
+        Assert.Equal(receivers, (await ListAsync(server)).Where(item => item.State == "ok").Select(NameOf).Order(StringComparer.Ordinal));
     }
 
     private static string NameOf(TrafficItem item) => item.Json["metadata"]!["name"]!.GetValue<string>();
 
     /// <summary>The list, once every proxy has been scraped for a whole window.</summary>
-    private static Task<IReadOnlyList<TrafficItem>> ListAsync(SmiMetricsServer server, string state) => Eventually.SomeAsync(
+    private static Task<IReadOnlyList<TrafficItem>> ListAsync(SmiMetricsServer server) => Eventually.SomeAsync(
         "every proxy has been scraped for a whole window",
-        async token => await server.GetAsync(List, token) is { Code: HttpStatusCode.OK } answer && TrafficItem.ListOf(answer.Json) is var items && items.Any(item => item.State == state)
+        async token => await server.GetAsync(List, token) is { Code: HttpStatusCode.OK } answer && TrafficItem.ListOf(answer.Json) is var items && items.Any(item => item.State == "ok")
             && items.All(item => !item.Reason.Contains("prox", StringComparison.Ordinal) || item.Reason.StartsWith("none of its pods", StringComparison.Ordinal)) ? items : null,
         () => server.Logs,
         Token);

@@ -27,7 +27,6 @@ internal sealed class VirtualScraping : IAsyncDisposable
 
     private readonly CountedTime _clock;
     private readonly SemaphoreSlim _slept = new(0);
-    private readonly Recording _recording = new();
 
     private VirtualScraping(DateTimeOffset begin, DateTimeOffset pagesBegun)
     {
@@ -39,7 +38,7 @@ internal sealed class VirtualScraping : IAsyncDisposable
     public SimulatedMesh Mesh { get; }
 
     /// <summary>What has been seen of their pages.</summary>
-    public Recording Recording => _recording;
+    public Recording Recording { get; } = new();
 
     public TimeProvider Clock => _clock;
 

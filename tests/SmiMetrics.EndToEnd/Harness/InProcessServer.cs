@@ -63,12 +63,7 @@ internal sealed class InProcessServer : IAsyncDisposable
     public Task LookAsync(CancellationToken cancellationToken) => Services.GetRequiredService<MeshMonitor>().LookNowAsync(cancellationToken);
 
     /// <summary>A GET to the insecure port.</summary>
-    public async Task<HttpAnswer> GetAsync(string path, CancellationToken cancellationToken)
-    {
-        using HttpResponseMessage response = await Plain.GetAsync(path, cancellationToken);
-        return new HttpAnswer(
-            response.StatusCode, response.Content.Headers.ContentType?.MediaType, await response.Content.ReadAsStringAsync(cancellationToken));
-    }
+    public Task<HttpAnswer> GetAsync(string path, CancellationToken cancellationToken) => HttpAnswer.GetAsync(Plain, path, cancellationToken);
 
     /// <summary>A list that must be answered.</summary>
     /// <param name="path">Below the API's version.</param>

@@ -18,6 +18,14 @@ internal sealed record HttpAnswer(HttpStatusCode Code, string? ContentType, stri
 
     /// <summary>The values of its header <c>Audit-Id</c>, where they were kept.</summary>
     public IReadOnlyList<string> AuditIds { get; init; } = [];
+
+    /// <summary>What a plain GET is answered.</summary>
+    public static async Task<HttpAnswer> GetAsync(HttpClient client, string path, CancellationToken cancellationToken)
+    {
+        using HttpResponseMessage response = await client.GetAsync(path, cancellationToken);
+        return new HttpAnswer(
+            response.StatusCode, response.Content.Headers.ContentType?.MediaType, await response.Content.ReadAsStringAsync(cancellationToken));
+    }
 }
 
 /// <summary>Speaks HTTP to kube-apiserver, or to any other server of the test with a certificate of an authority of the test.</summary>

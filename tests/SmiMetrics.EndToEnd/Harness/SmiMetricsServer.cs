@@ -59,10 +59,10 @@ internal sealed class SmiMetricsServer : IAsyncDisposable
     }
 
     /// <summary>A GET to the insecure port.</summary>
-    public Task<HttpAnswer> GetAsync(string path, CancellationToken cancellationToken) => GetAsync(Plain, path, cancellationToken);
+    public Task<HttpAnswer> GetAsync(string path, CancellationToken cancellationToken) => HttpAnswer.GetAsync(Plain, path, cancellationToken);
 
     /// <summary>What it says of its readiness.</summary>
-    public Task<HttpAnswer> ReadyAsync(CancellationToken cancellationToken) => GetAsync(Admin, "/readyz", cancellationToken);
+    public Task<HttpAnswer> ReadyAsync(CancellationToken cancellationToken) => HttpAnswer.GetAsync(Admin, "/readyz", cancellationToken);
 
     /// <summary>Asks it to end, as Kubernetes does.</summary>
     public Task StopAsync(CancellationToken cancellationToken) => _process.StopAsync(cancellationToken);
@@ -78,12 +78,5 @@ internal sealed class SmiMetricsServer : IAsyncDisposable
         Plain.Dispose();
         Admin.Dispose();
         await _process.DisposeAsync();
-    }
-
-    private static async Task<HttpAnswer> GetAsync(HttpClient client, string path, CancellationToken cancellationToken)
-    {
-        using HttpResponseMessage response = await client.GetAsync(path, cancellationToken);
-        return new HttpAnswer(
-            response.StatusCode, response.Content.Headers.ContentType?.MediaType, await response.Content.ReadAsStringAsync(cancellationToken));
     }
 }

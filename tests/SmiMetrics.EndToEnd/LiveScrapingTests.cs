@@ -5,7 +5,7 @@ using SmiMetrics.EndToEnd.Mesh;
 namespace SmiMetrics.EndToEnd;
 
 /// <summary>The embedded scraper as a program, before proxies that are there now. What it counts is tested on recorded time; here it starts, finds, loses and finds again.</summary>
-public sealed class LiveScrapingTests(World world) : WorldTest(world)
+public sealed class LiveScrapingTests(World world) : ProgramTest(world)
 {
     private const string List = $"{Api}/namespaces/shop/trafficmetrics?window=10s";
 

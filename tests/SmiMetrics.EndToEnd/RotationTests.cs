@@ -9,7 +9,7 @@ using SmiMetrics.Tests;
 namespace SmiMetrics.EndToEnd;
 
 /// <summary>
-/// What is replaced from time to time – a certificate, whom to trust, the server itself – is replaced while callers ask without a pause
+/// What is replaced from time to time – a certificate, whom to trust, the server itself – is replaced while callers ask again and again
 /// through kube-apiserver, and none of their requests fails.
 /// </summary>
 [Trait(Runs.Trait, Runs.Once)]

@@ -34,12 +34,9 @@ public sealed class Churn(World world) : IAsyncLifetime
     private static readonly string[] Paths = ["/deployments", "/statefulsets", "/services", "/pods", "/deployments/visitor/edges"];
     private static readonly TimeSpan Life = TimeSpan.FromSeconds(40);
 
-    private readonly List<Turn> _turns = [];
-    private readonly List<Observation> _observations = [];
+    internal IReadOnlyList<Turn> Turns { get; private set; } = [];
 
-    internal IReadOnlyList<Turn> Turns => _turns;
-
-    internal IReadOnlyList<Observation> Observations => _observations;
+    internal IReadOnlyList<Observation> Observations { get; private set; } = [];
 
     public async ValueTask InitializeAsync()
     {
@@ -51,20 +48,25 @@ public sealed class Churn(World world) : IAsyncLifetime
         CancellationToken token = TestContext.Current.CancellationToken;
         Topology linkerd = Topology.OfOneVisitor("bistro", firstNumber: 60);
         Topology istio = Topology.OfOneVisitor("brasserie", firstNumber: 160);
-        await HappenAsync(new LinkerdUnderTest(linkerd), new LinkerdSimulation(linkerd), "linkerd-proxy", LinkerdSimulation.ScrapeJob, token);
-        await HappenAsync(new IstioUnderTest(istio), new IstioSimulation(istio), "envoy-stats", IstioSeries.ScrapeJob, token);
+        (IReadOnlyList<Turn> Turns, IReadOnlyList<Observation> Observations)[] lives = await Task.WhenAll(
+            HappenAsync(new LinkerdUnderTest(linkerd), new LinkerdSimulation(linkerd), "linkerd-proxy", LinkerdSimulation.ScrapeJob, token),
+            HappenAsync(new IstioUnderTest(istio), new IstioSimulation(istio), "envoy-stats", IstioSeries.ScrapeJob, token));
+        Turns = [.. lives.SelectMany(life => life.Turns)];
+        Observations = [.. lives.SelectMany(life => life.Observations)];
     }
 
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;
 
-    private async Task HappenAsync(MeshUnderTest mesh, IMeshSimulation simulation, string job, string scrapeJob, CancellationToken cancellationToken)
+    private async Task<(IReadOnlyList<Turn> Turns, IReadOnlyList<Observation> Observations)> HappenAsync(
+        MeshUnderTest mesh, IMeshSimulation simulation, string job, string scrapeJob, CancellationToken cancellationToken)
     {
         // Six tenths of a second after a whole one, at which both sources answer about the same instant.
         DateTimeOffset begin = DateTimeOffset.FromUnixTimeSeconds((TimeProvider.System.GetUtcNow() - Life).ToUnixTimeSeconds()).AddMilliseconds(600);
         await using VirtualScraping scraping = await VirtualScraping.StartAsync(
             begin, begin, [], ClusterSnapshot.None, TimeSpan.FromSeconds(1), ["--mesh", mesh.Name, "--default-window", "20s"], cancellationToken);
-        await using Life life = new(mesh, simulation, scraping, world, _turns);
+        List<Turn> turns = [];
         List<Sight> sights = [];
+        await using Life life = new(mesh, simulation, scraping, world, turns);
         await life.PassAsync(1, cancellationToken);
         await life.AppearAsync(cancellationToken);
         await life.PassAsync(4, cancellationToken);
@@ -92,7 +94,7 @@ public sealed class Churn(World world) : IAsyncLifetime
         (string Name, Recording Recording)[] recordings = [("same", scraping.Recording), ("other", life.OtherSamples)];
         IReadOnlyList<TrafficItem>[][] answers = await Task.WhenAll(recordings.Select(by => AskPrometheusAsync(
             mesh, $"prometheus-of-churn-{mesh.Name}-{by.Name}", job, scrapeJob, life.Targets, by.Recording, sights, cancellationToken)));
-        _observations.AddRange(sights.Select((sight, index) => new Observation(mesh, sight.Path, sight.Items, answers[0][index], answers[1][index])));
+        return (turns, [.. sights.Select((sight, index) => new Observation(mesh, sight.Path, sight.Items, answers[0][index], answers[1][index]))]);
     }
 
     /// <summary>Asks the embedded scraper now.</summary>

@@ -52,6 +52,7 @@ public sealed class DisruptionTests(World world) : WorldTest(world)
                 Outcome outcome = await World.Admin.GetRawAsync(path, Token);
                 Assert.Equal(1, outcome.Status);
                 Assert.Contains("ServiceUnavailable", outcome.Error, StringComparison.Ordinal);
+                await Eventually.TrueAsync("its request is counted", async token => await server.Requests.ErrorsAsync(token) > before, () => server.Logs, Token);
                 // kubectl would repeat it for ten seconds if it were told to.
                 Assert.Equal(1, await server.Requests.ErrorsAsync(Token) - before);
                 Statuses.Assert(await GetAsync(path), HttpStatusCode.ServiceUnavailable, "ServiceUnavailable");

@@ -1,6 +1,7 @@
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
 using SmiMetrics.Kubernetes;
+using SmiMetrics.Tests.Diagnostics;
 
 namespace SmiMetrics.Tests.Api;
 
@@ -55,6 +56,18 @@ internal sealed class ServerUnderTest : IAsyncDisposable
 
         await app.StartAsync();
         return new ServerUnderTest(app, (FakePrometheus)doors.Prometheus!, port, adminPort);
+    }
+
+    /// <summary>The metrics, once they count so many requests: a request is counted when it has ended, a moment after its caller has the answer.</summary>
+    public async Task<PrometheusText> CountedAsync(int requests)
+    {
+        PrometheusText metrics = null!;
+        await Patience.UntilAsync(async () =>
+        {
+            metrics = PrometheusText.Parse(await Admin.GetStringAsync("/metrics", TestContext.Current.CancellationToken));
+            return metrics.Samples.Where(sample => sample.Key.StartsWith("apiserver_request_total{", StringComparison.Ordinal)).Sum(sample => sample.Value) >= requests;
+        });
+        return metrics;
     }
 
     /// <summary>Changes the cluster.</summary>

@@ -73,7 +73,7 @@ public sealed class ConnectionTests
             }
         }
 
-        await UntilAsync(() => meters["apiserver_tls_handshake_errors_total{}"] > 0);
+        await Patience.UntilAsync(() => meters["apiserver_tls_handshake_errors_total{}"] > 0);
         await app.StopAsync(Token);
         Assert.Equal(1, meters["apiserver_tls_handshake_errors_total{}"]);
     }
@@ -252,14 +252,4 @@ public sealed class ConnectionTests
 
     private static string Address(WebApplication app) =>
         app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single();
-
-    private static async Task UntilAsync(Func<bool> holds)
-    {
-        using CancellationTokenSource patience = CancellationTokenSource.CreateLinkedTokenSource(Token);
-        patience.CancelAfter(Patience.Limit);
-        while (!holds())
-        {
-            await Task.Delay(TimeSpan.FromMilliseconds(10), TimeProvider.System, patience.Token);
-        }
-    }
 }

@@ -19,7 +19,7 @@ public sealed class GracefulShutdownTests
         FakePrometheus prometheus = new() { AnswerOnlyWhenInFlight = int.MaxValue };
         await using ServerUnderTest server = await ServerUnderTest.StartAsync(prometheus, null, clock, "--shutdown-delay-duration=10s", "--prometheus-timeout=10m");
         Task<HttpResponseMessage> inFlight = server.Client.GetAsync($"{Root}/namespaces/a/deployments/x", Token);
-        await UntilAsync(() => prometheus.AskedSoFar.Count > 0);
+        await Patience.UntilAsync(() => prometheus.AskedSoFar.Count > 0);
 
         Task stopping = server.StopAsync();
         // On connections of their own, as a caller's who has not heard of it yet.
@@ -34,7 +34,7 @@ public sealed class GracefulShutdownTests
         Assert.False(stopping.IsCompleted);
 
         clock.Advance(TimeSpan.FromSeconds(0.2));
-        await UntilAsync(() => !Accepts(server.Client));
+        await Patience.UntilAsync(() => !Accepts(server.Client));
         Assert.False(stopping.IsCompleted);
         Assert.False(inFlight.IsCompleted);
 
@@ -103,16 +103,6 @@ public sealed class GracefulShutdownTests
         catch (SocketException)
         {
             return false;
-        }
-    }
-
-    private static async Task UntilAsync(Func<bool> holds)
-    {
-        using CancellationTokenSource patience = CancellationTokenSource.CreateLinkedTokenSource(Token);
-        patience.CancelAfter(Patience.Limit);
-        while (!holds())
-        {
-            await Task.Delay(TimeSpan.FromMilliseconds(10), TimeProvider.System, patience.Token);
         }
     }
 }

@@ -70,7 +70,7 @@ public sealed class InFlightLimitTests
         await AskedAsync(prometheus, "a");
         await leaves.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => first);
-        await EventuallyAsync(async () =>
+        await Patience.UntilAsync(async () =>
         {
             using HttpResponseMessage next = await server.Client.GetAsync($"{Root}/meshes", Token);
             return next.StatusCode == HttpStatusCode.OK;
@@ -182,16 +182,6 @@ public sealed class InFlightLimitTests
         return context;
     }
 
-    private static Task AskedAsync(FakePrometheus prometheus, params string[] namespaces) => EventuallyAsync(() =>
+    private static Task AskedAsync(FakePrometheus prometheus, params string[] namespaces) => Patience.UntilAsync(() =>
         Task.FromResult(namespaces.All(@namespace => prometheus.AskedSoFar.Any(query => query.Contains($"=\"{@namespace}\"", StringComparison.Ordinal)))));
-
-    private static async Task EventuallyAsync(Func<Task<bool>> holds)
-    {
-        using CancellationTokenSource patience = CancellationTokenSource.CreateLinkedTokenSource(Token);
-        patience.CancelAfter(Patience.Limit);
-        while (!await holds())
-        {
-            await Task.Delay(TimeSpan.FromMilliseconds(10), TimeProvider.System, patience.Token);
-        }
-    }
 }

@@ -126,7 +126,7 @@ public sealed class Churn(World world) : IAsyncLifetime
         CancellationToken cancellationToken)
     {
         await using PrometheusServer prometheus = await PrometheusServer.StartWithRecordingAsync(
-            world.Programs, world.Workspace, name, new Dictionary<string, string> { [job] = scrapeJob }, targets, recording, cancellationToken);
+            world.Programs, world.Workspace, name, new Dictionary<string, string> { [job] = scrapeJob }, targets, Task.FromResult(recording), cancellationToken);
         FakeTimeProvider clock = new(sights[0].At);
         await using InProcessServer server = await InProcessServer.StartAsync(
             Doors.Real, clock, sights[0].Cluster, ["--prometheus-url", prometheus.Url, "--cache-ttl", "1s", "--mesh", mesh.Name, "--default-window", "20s"], cancellationToken);

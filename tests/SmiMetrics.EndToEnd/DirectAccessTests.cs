@@ -5,6 +5,7 @@ using SmiMetrics.EndToEnd.Harness;
 namespace SmiMetrics.EndToEnd;
 
 /// <summary>Whoever comes to the server's own port, past kube-apiserver, must prove who they are, and gets no more than kube-apiserver would give.</summary>
+[Trait(Runs.Trait, Runs.Published)]
 public sealed class DirectAccessTests(World world) : WorldTest(world)
 {
     private const string Web = $"{Api}/namespaces/shop/deployments/web";

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Microsoft.Extensions.Time.Testing;
 using SmiMetrics.EndToEnd.Harness;
 using SmiMetrics.EndToEnd.Mesh;
@@ -32,9 +33,9 @@ public sealed class RecordedWorld(World world) : IAsyncDisposable
     private static readonly string[] Reuse = ["--cache-ttl", "2s"];
 
     private Task? _recorded;
-    private readonly Dictionary<string, VirtualScraping> _scraping = [];
+    private readonly ConcurrentDictionary<string, VirtualScraping> _scraping = [];
     private readonly Dictionary<string, InProcessServer> _byPrometheus = [];
-    private readonly Dictionary<(string, Source), int> _securePorts = [];
+    private readonly ConcurrentDictionary<(string, Source), int> _securePorts = [];
 
     /// <summary>What all numbers are about.</summary>
     internal DateTimeOffset Instant { get; private set; }
@@ -123,25 +124,38 @@ public sealed class RecordedWorld(World world) : IAsyncDisposable
 
         Dictionary<string, (ScrapeTarget Target, ProxyPage Page)[]> proxies = meshes.ToDictionary(mesh => mesh.Name, mesh => mesh.Mesh.Proxies().ToArray());
         Proxies = [.. proxies.Values.SelectMany(own => own)];
+        Prometheus = await PrometheusServer.StartWithRecordingAsync(
+            world.Programs,
+            world.Workspace,
+            "prometheus-of-recorded-time",
+            jobs,
+            [.. Proxies.Select(proxy => proxy.Target)],
+            ScrapeAllAsync(meshes, proxies, cancellationToken),
+            cancellationToken);
+    }
+
+    /// <summary>Lets each mesh's server scrape.</summary>
+    /// <returns>What they have seen.</returns>
+    private async Task<Recording> ScrapeAllAsync(
+        IReadOnlyList<(string Name, IMeshSimulation Mesh)> meshes,
+        IReadOnlyDictionary<string, (ScrapeTarget Target, ProxyPage Page)[]> proxies,
+        CancellationToken cancellationToken)
+    {
+        static TimeSpan WindowOf(IMeshSimulation mesh) => mesh is CatalogueMesh ? Window : LongestWindow;
+        await Parallel.ForEachAsync(
+            meshes.Where(mesh => mesh.Mesh is not CatalogueMesh { CanBeScraped: false }),
+            cancellationToken,
+            async (mesh, token) => _scraping[mesh.Name] = await ScrapeAsync(Proxies, WindowOf(mesh.Mesh), Cluster, Flags(mesh.Name, Source.Scrape), token));
         Recording recording = new();
         foreach ((string name, IMeshSimulation mesh) in meshes)
         {
-            TimeSpan window = mesh is CatalogueMesh ? Window : LongestWindow;
-            Recording seen = new();
-            if (mesh is not CatalogueMesh { CanBeScraped: false })
-            {
-                VirtualScraping scraping = _scraping[name] = await ScrapeAsync(Proxies, window, Cluster, Flags(name, Source.Scrape), cancellationToken);
-                seen = scraping.Recording;
-            }
-
             foreach ((ScrapeTarget target, ProxyPage page) in proxies[name])
             {
-                Take(target.Url.AbsoluteUri, page, window, seen, recording);
+                Take(target.Url.AbsoluteUri, page, WindowOf(mesh), _scraping.GetValueOrDefault(name)?.Recording, recording);
             }
         }
 
-        Prometheus = await PrometheusServer.StartWithRecordingAsync(
-            world.Programs, world.Workspace, "prometheus-of-recorded-time", jobs, [.. Proxies.Select(proxy => proxy.Target)], recording, cancellationToken);
+        return recording;
     }
 
     /// <summary>Writes the catalogue's meshes into the cluster, and takes their pods away when they have been read: whoever scrapes that cluster shall not look for them.</summary>
@@ -164,9 +178,9 @@ public sealed class RecordedWorld(World world) : IAsyncDisposable
     }
 
     /// <summary>Keeps what has been seen of a page; of one that no scraper of ours has found, samples by the clock.</summary>
-    private void Take(string url, ProxyPage page, TimeSpan window, Recording seen, Recording all)
+    private void Take(string url, ProxyPage page, TimeSpan window, Recording? seen, Recording all)
     {
-        if (seen.Take(url, all))
+        if (seen?.Take(url, all) == true)
         {
             return;
         }

@@ -14,6 +14,6 @@ internal static class Runs
     /// </summary>
     public const string Once = "once";
 
-    /// <summary>With the NativeAOT build: it prints what the framework build prints, unless something is lost on the way to it.</summary>
+    /// <summary>With the NativeAOT build, which is the one that people install: it says what the framework build says, unless something is lost on the way to it.</summary>
     public const string Published = "published";
 }

@@ -51,18 +51,19 @@ internal sealed class PrometheusServer : IAsyncDisposable
     /// the labels that the meshes' own scrape jobs give.
     /// </summary>
     /// <param name="jobs">By name, each as the YAML of an entry of scrape_configs without name, discovery and proxy.</param>
+    /// <param name="recording">May still be made while Prometheus starts, which takes it seconds.</param>
     public static async Task<PrometheusServer> StartWithRecordingAsync(
         Programs programs,
         Workspace workspace,
         string name,
         IReadOnlyDictionary<string, string> jobs,
         IReadOnlyList<ScrapeTarget> targets,
-        Recording recording,
+        Task<Recording> recording,
         CancellationToken cancellationToken)
     {
         // What it has it need not be shown again.
         ConcurrentDictionary<string, bool> taken = [];
-        await using PodNetwork network = await PodNetwork.StartAsync((url, body) => taken.ContainsKey(url) || recording.TryWrite(url, body), cancellationToken);
+        await using PodNetwork network = await PodNetwork.StartAsync((url, body) => taken.ContainsKey(url) || (recording.IsCompletedSuccessfully && recording.Result.TryWrite(url, body)), cancellationToken);
         // Whoever is scraped in vain is soon scraped again.
         workspace.Write($"{name}/prometheus.yml", $$"""
             global: {scrape_interval: 5s, scrape_timeout: 5s}
@@ -71,6 +72,7 @@ internal sealed class PrometheusServer : IAsyncDisposable
         PrometheusServer server = new(programs.Prometheus, workspace.Folder(name));
         server.Discover(targets);
         await server.StartAsync(cancellationToken);
+        await recording;
         await Eventually.TrueAsync(
             "every proxy has been scraped",
             async token =>

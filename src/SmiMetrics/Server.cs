@@ -114,7 +114,7 @@ internal static partial class Server
         app.UseRequestMetrics();
         app.UseMiddleware<StatusErrors>();
         app.UseGoAway(options.Hosting.GoAwayChance);
-        app.UsePlainPaths();
+        app.UsePlainUrls();
         app.Use(DescribeRequestAsync);
         app.UseMiddleware<RequestDeadline>();
         if (options.Serving is not null)

@@ -14,6 +14,7 @@ namespace SmiMetrics.Auth;
 /// <item>its common name must be allowed, if names are listed; else an error;</item>
 /// <item>the first non-empty user name header names the user; none: no opinion;</item>
 /// <item>groups, extra attributes and the UID are read line by line, never split, never decoded;</item>
+/// <item>all of them must be UTF-8, else an error: two names that cannot be told apart are not told apart by guessing;</item>
 /// <item>all these headers are removed, whatever came of it.</item>
 /// </list>
 /// </summary>
@@ -54,15 +55,22 @@ internal sealed class FrontProxyAuthenticator(AuthenticationTrust trust, AuthMet
         }
 
         IHeaderDictionary headers = context.Request.Headers;
-        if (Values(headers, configuration.UsernameHeaders).FirstOrDefault() is not string name)
+        try
         {
-            return new AuthenticationResult.NoOpinion("the front proxy named no user");
-        }
+            if (Values(headers, configuration.UsernameHeaders).FirstOrDefault() is not string name)
+            {
+                return new AuthenticationResult.NoOpinion("the front proxy named no user");
+            }
 
-        metrics.AuthenticatedByCertificate(new DateTimeOffset(leaf.NotAfter) - time.GetUtcNow());
-        string? uid = Values(headers, configuration.UidHeaders).FirstOrDefault();
-        return new AuthenticationResult.Success(new RequestUser(
-            name, uid, [.. Values(headers, configuration.GroupHeaders)], Extra(headers, configuration.ExtraPrefixes)));
+            string? uid = Values(headers, configuration.UidHeaders).FirstOrDefault();
+            RequestUser user = new(name, uid, [.. Values(headers, configuration.GroupHeaders)], Extra(headers, configuration.ExtraPrefixes));
+            metrics.AuthenticatedByCertificate(new DateTimeOffset(leaf.NotAfter) - time.GetUtcNow());
+            return new AuthenticationResult.Success(user);
+        }
+        catch (DecoderFallbackException)
+        {
+            return new AuthenticationResult.Error("the front proxy names a user, group or attribute that is not UTF-8");
+        }
     }
 
     // kube-apiserver sends all of its requests through one connection.
@@ -97,7 +105,7 @@ internal sealed class FrontProxyAuthenticator(AuthenticationTrust trust, AuthMet
             {
                 if (!string.IsNullOrEmpty(line))
                 {
-                    yield return line;
+                    yield return Utf8(line);
                 }
             }
         }
@@ -113,13 +121,17 @@ internal sealed class FrontProxyAuthenticator(AuthenticationTrust trust, AuthMet
                 if (name.StartsWith(prefix, StringComparison.OrdinalIgnoreCase))
                 {
                     string key = PercentDecode(name[prefix.Length..].ToLowerInvariant());
-                    extra[key] = [.. extra.GetValueOrDefault(key, []), .. lines.Select(line => line ?? "")];
+                    extra[key] = [.. extra.GetValueOrDefault(key, []), .. lines.Select(line => Utf8(line ?? ""))];
                 }
             }
         }
 
         return extra;
     }
+
+    /// <summary>What a header says whose bytes have been taken for a character each (<see cref="ServingEndpoint.UseServingLimits"/>).</summary>
+    /// <exception cref="DecoderFallbackException">It is not UTF-8.</exception>
+    private static string Utf8(string bytes) => Ascii.IsValid(bytes) ? bytes : StrictUtf8.GetString(Encoding.Latin1.GetBytes(bytes));
 
     private static void RemoveHeaders(IHeaderDictionary headers, FrontProxyConfiguration configuration)
     {

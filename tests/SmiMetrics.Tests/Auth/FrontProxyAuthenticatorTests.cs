@@ -241,6 +241,32 @@ public sealed class FrontProxyAuthenticatorTests : IDisposable
         Assert.Equal(["g,2", "team:a%2Fb", " spaced "], Success(request).Groups);
     }
 
+    /// <summary>The server takes headers as bytes, a character each: one that is not UTF-8 would otherwise end everybody's connection.</summary>
+    [Fact]
+    public void Names_are_UTF_8()
+    {
+        HttpContext request = Request(FrontProxy);
+        request.Request.Headers["X-Remote-User"] = "j\u00c3\u00bcrgen";
+        request.Request.Headers["X-Remote-Group"] = "\u00e9\u00a1\u00a7";
+        request.Request.Headers["X-Remote-Extra-Where"] = "z\u00c3\u00bcrich";
+        RequestUser user = Success(request);
+        Assert.Equal(("j\u00fcrgen", "\u9867"), (user.Name, user.Groups[0]));
+        Assert.Equal(["z\u00fcrich"], user.Extra["where"]);
+    }
+
+    [Theory]
+    [InlineData("X-Remote-User", "\u00ff")]
+    [InlineData("X-Remote-User", "j\u00fcrgen")]
+    [InlineData("X-Remote-Group", "\u00c3")]
+    [InlineData("X-Remote-Extra-Where", "\u00ed\u00a0\u0080")]
+    public void A_name_that_is_not_UTF_8_is_nobodys(string header, string value)
+    {
+        HttpContext request = Request(FrontProxy);
+        request.Request.Headers[header] = value;
+        Assert.Equal("the front proxy names a user, group or attribute that is not UTF-8", Error(request));
+        Assert.False(request.Request.Headers.ContainsKey(header));
+    }
+
     [Fact]
     public void Two_hundred_groups_stay_in_order()
     {

@@ -119,7 +119,8 @@ internal static partial class Server
         app.UseMiddleware<RequestDeadline>();
         if (options.Serving is not null)
         {
-            app.UseWhen(By(Listener.Secure), secure => secure.UseRequestAuthentication(refuse: context => StatusErrors.WriteAsync(context, Status.Unauthorized())));
+            app.UseWhen(By(Listener.Secure), secure => secure.UseRequestAuthentication(
+                refuse: context => StatusErrors.WriteAsync(context, Status.Unauthorized()), fail: context => StatusErrors.WriteAsync(context, Status.Unjudged())));
         }
 
         // Behind authentication, since some callers are exempt, and before anybody is asked whether they may.

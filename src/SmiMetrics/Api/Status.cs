@@ -135,13 +135,8 @@ internal sealed record Status
         Message = "Internal error occurred: see the server's log",
     };
 
-    /// <summary>Nobody could say whether the user may.</summary>
-    public static Status Unjudged() => new()
-    {
-        Code = 500,
-        Reason = "InternalError",
-        Message = "Internal error occurred: kube-apiserver did not say whether this is allowed; see the server's log",
-    };
+    /// <summary>Nobody could say who the user is, or whether the user may.</summary>
+    public static Status Unjudged() => ServiceUnavailable("kube-apiserver did not say in time whether this is allowed: try again, or see the server's log");
 
     /// <summary>As Go's <c>%q</c>.</summary>
     private static string Quoted(string text)

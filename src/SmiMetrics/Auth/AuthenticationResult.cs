@@ -28,7 +28,7 @@ internal sealed record RequestUser(string Name, string? Uid, IReadOnlyList<strin
             : this with { Groups = [.. Groups, AuthenticatedGroup] };
 }
 
-/// <summary>What an authenticator thinks of a request: it knows the user, has nothing to say, or has caught the request lying.</summary>
+/// <summary>What an authenticator thinks of a request: it knows the user, has nothing to say, has caught the request lying, or cannot know.</summary>
 internal abstract record AuthenticationResult
 {
     private AuthenticationResult()
@@ -42,4 +42,8 @@ internal abstract record AuthenticationResult
 
     /// <param name="Why">For the log; not for the caller.</param>
     public sealed record Error(string Why) : AuthenticationResult;
+
+    /// <summary>Nobody could say who it is.</summary>
+    /// <inheritdoc cref="Error" path="/param"/>
+    public sealed record Failed(string Why) : AuthenticationResult;
 }

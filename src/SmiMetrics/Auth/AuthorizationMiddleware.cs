@@ -15,7 +15,7 @@ internal static class AuthorizationMiddleware
     /// features. Needs <see cref="RequestAuthorizer"/> among the services.
     /// </summary>
     /// <param name="deny">Answers 403.</param>
-    /// <param name="fail">Answers 500: nobody could say whether the user may.</param>
+    /// <param name="fail">Answers 503: nobody could say whether the user may.</param>
     public static IApplicationBuilder UseRequestAuthorization(this IApplicationBuilder app, DeniedDelegate deny, RequestDelegate fail)
     {
         RequestAuthorizer authorizer = app.ApplicationServices.GetRequiredService<RequestAuthorizer>();

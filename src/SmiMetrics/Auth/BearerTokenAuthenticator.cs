@@ -25,7 +25,7 @@ internal sealed class BearerTokenAuthenticator
     public BearerTokenAuthenticator(KubernetesApi api, TimeSpan cacheTtl, AuthMetrics metrics, TimeProvider time)
     {
         _client = new ReviewClient<TokenReview>(api, TokenReview.Path, ReviewJson.Default.TokenReview, metrics.TokenReviewed, time);
-        _cache = new ReviewCache<AuthenticationResult>(MaxKept, _ => cacheTtl, time);
+        _cache = new ReviewCache<AuthenticationResult>(MaxKept, _ => cacheTtl, time) { Trouble = () => _client.Trouble };
     }
 
     public async Task<AuthenticationResult> AuthenticateAsync(HttpContext context)
@@ -47,7 +47,7 @@ internal sealed class BearerTokenAuthenticator
         }
         catch (ReviewException e)
         {
-            return new AuthenticationResult.Error($"the bearer token could not be reviewed: {e.Message}");
+            return new AuthenticationResult.Failed($"the bearer token could not be reviewed: {e.Message}");
         }
     }
 

@@ -6,6 +6,7 @@ namespace SmiMetrics.Auth;
 /// Finds out who makes a request (apiserver <c>pkg/authentication/authenticatorfactory/delegating.go</c>, <c>pkg/authentication/request/union/union.go</c>):
 /// <list type="number">
 /// <item>the front proxy says so, else a client certificate does, else a bearer token: the first that succeeds counts;</item>
+/// <item>who would have to say cannot: neither an error, nor an anonymous request;</item>
 /// <item>nobody succeeded and somebody found something wrong: an error, and not an anonymous request;</item>
 /// <item>nobody had anything to go by: the request is anonymous;</item>
 /// <item>whoever is known belongs to <c>system:authenticated</c>;</item>
@@ -37,6 +38,7 @@ internal sealed partial class RequestAuthenticator(
         string why = result switch
         {
             AuthenticationResult.Error error => error.Why,
+            AuthenticationResult.Failed failed => failed.Why,
             AuthenticationResult.NoOpinion noOpinion => noOpinion.Why,
             _ => throw new InvalidOperationException(result.ToString()),
         };
@@ -62,7 +64,7 @@ internal sealed partial class RequestAuthenticator(
             result = Note(await bearerToken.AuthenticateAsync(context));
         }
 
-        if (result is AuthenticationResult.Success)
+        if (result is AuthenticationResult.Success or AuthenticationResult.Failed)
         {
             return result;
         }

@@ -62,7 +62,7 @@ internal sealed partial class RequestAuthorizer
             : new ReviewClient<SubjectAccessReview>(
                 api, SubjectAccessReview.Path, ReviewJson.Default.SubjectAccessReview, metrics.AccessReviewed, time);
         _cache = new ReviewCache<AuthorizationResult>(
-            MaxKept, result => result is AuthorizationResult.Allowed ? options.AuthorizedTtl : options.UnauthorizedTtl, time);
+            MaxKept, result => result is AuthorizationResult.Allowed ? options.AuthorizedTtl : options.UnauthorizedTtl, time) { Trouble = () => _client?.Trouble };
         _failures = new SparseLog(time);
         _logger = logger;
     }

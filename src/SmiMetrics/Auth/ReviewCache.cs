@@ -8,12 +8,21 @@ namespace SmiMetrics.Auth;
 /// <param name="lifetime">How long an answer holds; zero or less: it is not kept.</param>
 internal sealed class ReviewCache<TAnswer>(int capacity, Func<TAnswer, TimeSpan> lifetime, TimeProvider time) where TAnswer : class
 {
+    /// <summary>
+    /// How long a caller waits for kube-apiserver. Whoever is told so and comes again may find the answer, for the asking goes on; who waits longer keeps a
+    /// place from others.
+    /// </summary>
+    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
+
     private readonly Lock _lock = new();
     private readonly Dictionary<string, LinkedListNode<Kept>> _kept = new(StringComparer.Ordinal);
 
     // The most recently used one first.
     private readonly LinkedList<Kept> _byUse = [];
     private readonly Dictionary<string, TaskCompletionSource<TAnswer>> _asked = new(StringComparer.Ordinal);
+
+    /// <summary>Says what kube-apiserver is having trouble with, for those who have waited in vain; null for nothing that is known.</summary>
+    public Func<string?> Trouble { get; init; } = static () => null;
 
     /// <summary>How many answers are kept.</summary>
     public int Count
@@ -31,7 +40,8 @@ internal sealed class ReviewCache<TAnswer>(int capacity, Func<TAnswer, TimeSpan>
     /// <param name="keep">Whether the answer may be kept at all.</param>
     /// <param name="ask">Finds the answer out, within a time of its own: it goes on for the others when one caller has gone.</param>
     /// <param name="cancellationToken">Ends the caller's waiting, not the asking.</param>
-    public Task<TAnswer> AskAsync(string question, bool keep, Func<Task<TAnswer>> ask, CancellationToken cancellationToken)
+    /// <exception cref="ReviewException">There was no answer, or not within <see cref="Patience"/>.</exception>
+    public async Task<TAnswer> AskAsync(string question, bool keep, Func<Task<TAnswer>> ask, CancellationToken cancellationToken)
     {
         TaskCompletionSource<TAnswer>? answer;
         bool first = false;
@@ -39,7 +49,7 @@ internal sealed class ReviewCache<TAnswer>(int capacity, Func<TAnswer, TimeSpan>
         {
             if (Find(question) is { } known)
             {
-                return Task.FromResult(known);
+                return known;
             }
 
             if (!_asked.TryGetValue(question, out answer))
@@ -54,7 +64,14 @@ internal sealed class ReviewCache<TAnswer>(int capacity, Func<TAnswer, TimeSpan>
             _ = AnswerAsync(question, keep, ask, answer);
         }
 
-        return answer.Task.WaitAsync(cancellationToken);
+        try
+        {
+            return await answer.Task.WaitAsync(Patience, time, cancellationToken);
+        }
+        catch (TimeoutException e)
+        {
+            throw new ReviewException($"no answer within {Patience.TotalSeconds:0} s{(Trouble() is { } trouble ? $"; last: {trouble}" : "")}", isPassing: true, e);
+        }
     }
 
     private async Task AnswerAsync(string question, bool keep, Func<Task<TAnswer>> ask, TaskCompletionSource<TAnswer> waiting)

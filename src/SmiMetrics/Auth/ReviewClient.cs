@@ -45,6 +45,7 @@ internal sealed class ReviewClient<TReview>
     private readonly SemaphoreSlim _slots = new(MaxConcurrency);
     private readonly ResiliencePipeline _pipeline;
     private int _underWay;
+    private volatile string? _trouble;
 
     /// <param name="measure">Told of each attempt: its HTTP status, or null without an answer, and how long it took.</param>
     public ReviewClient(KubernetesApi api, string path, JsonTypeInfo<TReview> type, Action<int?, TimeSpan> measure, TimeProvider time)
@@ -60,6 +61,9 @@ internal sealed class ReviewClient<TReview>
             })
             .Build();
     }
+
+    /// <summary>Why the latest attempt, of whatever review, has failed; null when it has not.</summary>
+    public string? Trouble => _trouble;
 
     /// <summary>Returns the review as kube-apiserver completed it. Ends by itself after ten seconds.</summary>
     /// <exception cref="ReviewException">It did not.</exception>
@@ -79,11 +83,14 @@ internal sealed class ReviewClient<TReview>
                 {
                     try
                     {
-                        return await TryAsync(body, attempt);
+                        TReview answer = await TryAsync(body, attempt);
+                        _trouble = null;
+                        return answer;
                     }
                     catch (ReviewException e)
                     {
                         last = e;
+                        _trouble = e.Message;
                         throw;
                     }
                 },

@@ -76,11 +76,13 @@ internal sealed class HttpsServer : IAsyncDisposable
             NullLogger<RequestAuthenticator>.Instance));
 
         WebApplication app = builder.Build();
-        app.UseRequestAuthentication(context =>
-        {
-            context.Response.StatusCode = StatusCodes.Status401Unauthorized;
-            return context.Response.WriteAsync($"refused\npresented {context.Features.Get<PresentedCertificates>()!.Intermediates.Count}");
-        });
+        app.UseRequestAuthentication(
+            refuse: context =>
+            {
+                context.Response.StatusCode = StatusCodes.Status401Unauthorized;
+                return context.Response.WriteAsync($"refused\npresented {context.Features.Get<PresentedCertificates>()!.Intermediates.Count}");
+            },
+            fail: _ => throw new InvalidOperationException("nobody is asked"));
         app.Run(context =>
         {
             RequestUser user = context.Features.Get<RequestUser>()!;

@@ -173,7 +173,7 @@ public sealed class RequestAuthenticatorTests : IDisposable
     public async Task A_review_that_fails_lets_nobody_in_as_somebody_or_anybody()
     {
         _server.Answer = _ => Task.FromResult(ReviewServer.Text(HttpStatusCode.Forbidden, "no"));
-        Assert.IsType<AuthenticationResult.Error>(await New().AuthenticateAsync(Request("nobody", null, "good")));
+        Assert.IsType<AuthenticationResult.Failed>(await New().AuthenticateAsync(Request("nobody", null, "good")));
     }
 
     [Fact]

@@ -15,23 +15,29 @@ public sealed class LargeClusterTests(ITestOutputHelper output)
     private const int ReplicaSets = 3_000;
     private const int ContainerTemplates = 50;
 
+    private const int Rounds = 3;
+
     /// <summary>In bytes.</summary>
     private const long MostKept = 10_000_000;
 
     [Fact]
     public async Task Ten_thousand_pods_and_three_thousand_ReplicaSets_stay_small()
     {
-        // Once without measuring: what tests before have left behind goes meanwhile, and what is made once in a process is made.
-        using (LargeApiServer first = new())
+        // Once without measuring: what is made once in a process is made.
+        using LargeApiServer server = new();
+        await FollowAsync(server);
+        List<long> differences = [];
+        for (int round = 0; round < Rounds; round++)
         {
-            await FollowAsync(first);
+            (long held, TimeSpan sync, int shared) = await FollowAsync(server);
+            // With and without, one right after the other.
+            differences.Add(held - await HeldMemory.SettledAsync());
+            output.WriteLine($"synced in {sync.TotalSeconds:0.00} s; {differences[^1] / 1e6:0.0} MB kept; {shared} lists of containers for {ContainerTemplates} templates");
         }
 
-        using LargeApiServer server = new();
-        (long held, TimeSpan sync, int shared) = await FollowAsync(server);
-        // With and without, one right after the other.
-        long kept = held - await HeldMemory.SettledAsync();
-        output.WriteLine($"{server.Bytes / 1e6:0} MB of JSON ({server.Bytes / (Pods + ReplicaSets)} B an object) in {sync.TotalSeconds:0.00} s; {kept / 1e6:0.0} MB kept ({kept / Pods} B a pod); {shared} lists of containers for {ContainerTemplates} templates");
+        // What tests before have left behind may go just between the two measurements, or what is measured go late: of three rounds it is one at most.
+        long kept = differences.Order().ElementAt(Rounds / 2);
+        output.WriteLine($"{kept / Pods} B a pod, {server.Bytes / ((Pods + ReplicaSets) * (Rounds + 1))} B of JSON an object");
         Assert.InRange(kept, 1, MostKept);
     }
 

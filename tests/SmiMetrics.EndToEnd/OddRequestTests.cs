@@ -1,53 +1,24 @@
 using System.Net;
-using Microsoft.Extensions.Time.Testing;
 using SmiMetrics.EndToEnd.Harness;
 using SmiMetrics.Tests;
 
 namespace SmiMetrics.EndToEnd;
 
-/// <summary>A server behind kube-apiserver whose Prometheus is reached through a door, so that requests are in flight for as long as a test likes.</summary>
-public sealed class GuardedServer(World world) : IAsyncLifetime
+/// <summary>A server behind kube-apiserver that asks Prometheus anew for each request.</summary>
+public sealed class GuardedServer(World world) : ServerBehindDoor(world)
 {
-    private int _securePort;
+    private readonly int _securePort = FreePort.Next();
 
-    internal PrometheusDoor Door { get; private set; } = null!;
-
-    internal InProcessServer Server { get; private set; } = null!;
-
-    public async ValueTask InitializeAsync()
-    {
-        if (world.Unable is not null)
-        {
-            return;
-        }
-
-        CancellationToken cancellationToken = TestContext.Current.CancellationToken;
-        Door = await PrometheusDoor.OpenAsync(world.Prometheus.Url, cancellationToken);
-        _securePort = FreePort.Next();
-        Server = await InProcessServer.StartAsync(
-            Doors.Real,
-            new FakeTimeProvider(TimeProvider.System.GetUtcNow()),
-            await world.ReadClusterAsync(cancellationToken),
-            [
-                "--mesh", "linkerd", "--prometheus-url", Door.Url, "--cache-ttl", "0s", "--max-stale", "0s",
-                "--secure-port", $"{_securePort}", "--authorization-mode", "AlwaysAllow",
-                "--requestheader-client-ca-file", world.ControlPlane.FrontProxyAuthority.File,
-                "--tls-cert-file", world.Installation.CertificateFile, "--tls-private-key-file", world.Installation.KeyFile,
-            ],
-            cancellationToken);
-        await Server.LookAsync(cancellationToken);
-    }
-
-    public async ValueTask DisposeAsync()
-    {
-        foreach (IAsyncDisposable part in new IAsyncDisposable?[] { Server, Door }.OfType<IAsyncDisposable>())
-        {
-            await part.DisposeAsync();
-        }
-    }
+    private protected override string[] Flags =>
+    [
+        "--cache-ttl", "0s", "--max-stale", "0s",
+        "--secure-port", $"{_securePort}", "--authorization-mode", "AlwaysAllow",
+        "--requestheader-client-ca-file", World.ControlPlane.FrontProxyAuthority.File,
+        "--tls-cert-file", World.Installation.CertificateFile, "--tls-private-key-file", World.Installation.KeyFile,
+    ];
 
     internal Task RouteAsync(CancellationToken cancellationToken) =>
-        world.RouteToAsync(_securePort, world.Installation.Authority, new RequestCounts(Server.Admin), () => "", cancellationToken);
+        World.RouteToAsync(_securePort, World.Installation.Authority, new RequestCounts(Server.Admin), () => "", cancellationToken);
 }
 
 /// <summary>

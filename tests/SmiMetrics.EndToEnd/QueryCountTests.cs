@@ -1,42 +1,13 @@
 using System.Net;
 using System.Text.Json.Nodes;
-using Microsoft.Extensions.Time.Testing;
 using SmiMetrics.EndToEnd.Harness;
 
 namespace SmiMetrics.EndToEnd;
 
-/// <summary>A server that reaches Prometheus through a door which counts, by a clock that stands: no answer grows old between two requests.</summary>
-public sealed class CountedServer(World world) : IAsyncLifetime
+/// <summary>A server whose answers are reused for a minute, by a clock that stands: none grows old between two requests.</summary>
+public sealed class CountedServer(World world) : ServerBehindDoor(world)
 {
-    internal PrometheusDoor Door { get; private set; } = null!;
-
-    internal InProcessServer Server { get; private set; } = null!;
-
-    public async ValueTask InitializeAsync()
-    {
-        if (world.Unable is not null)
-        {
-            return;
-        }
-
-        CancellationToken cancellationToken = TestContext.Current.CancellationToken;
-        Door = await PrometheusDoor.OpenAsync(world.Prometheus.Url, cancellationToken);
-        Server = await InProcessServer.StartAsync(
-            Doors.Real,
-            new FakeTimeProvider(TimeProvider.System.GetUtcNow()),
-            await world.ReadClusterAsync(cancellationToken),
-            ["--mesh", "linkerd", "--prometheus-url", Door.Url, "--cache-ttl", "60s"],
-            cancellationToken);
-        await Server.LookAsync(cancellationToken);
-    }
-
-    public async ValueTask DisposeAsync()
-    {
-        foreach (IAsyncDisposable part in new IAsyncDisposable?[] { Server, Door }.OfType<IAsyncDisposable>())
-        {
-            await part.DisposeAsync();
-        }
-    }
+    private protected override string[] Flags => ["--cache-ttl", "60s"];
 }
 
 /// <summary>What a request costs Prometheus.</summary>

@@ -5,8 +5,8 @@ internal static class AuthenticationMiddleware
 {
     /// <summary>
     /// Puts the <see cref="RequestUser"/> into the request's features and goes on; hands a request whose credentials are wrong to
-    /// <paramref name="refuse"/>, which answers 401, and one of which nobody could say whose it is to <paramref name="fail"/>, which answers 503. Needs <see cref="RequestAuthenticator"/>, <see cref="AuthMetrics"/> and
-    /// <see cref="TimeProvider"/> among the services.
+    /// <paramref name="refuse"/>, which answers 401, and one of which nobody could say whose it is to <paramref name="fail"/>, which answers 503.
+    /// Needs <see cref="RequestAuthenticator"/>, <see cref="AuthMetrics"/> and <see cref="TimeProvider"/> among the services.
     /// </summary>
     public static IApplicationBuilder UseRequestAuthentication(this IApplicationBuilder app, RequestDelegate refuse, RequestDelegate fail)
     {

@@ -14,7 +14,7 @@ namespace SmiMetrics.Auth;
 /// <item>its common name must be allowed, if names are listed; else an error;</item>
 /// <item>the first non-empty user name header names the user; none: no opinion;</item>
 /// <item>groups, extra attributes and the UID are read line by line, never split, never decoded;</item>
-/// <item>all of them must be UTF-8, else an error: two names that cannot be told apart are not told apart by guessing;</item>
+/// <item>all of them must be UTF-8, else an error: to replace what cannot be read would make one name of two;</item>
 /// <item>all these headers are removed, whatever came of it.</item>
 /// </list>
 /// </summary>

@@ -6,7 +6,7 @@ namespace SmiMetrics.Auth;
 /// Finds out who makes a request (apiserver <c>pkg/authentication/authenticatorfactory/delegating.go</c>, <c>pkg/authentication/request/union/union.go</c>):
 /// <list type="number">
 /// <item>the front proxy says so, else a client certificate does, else a bearer token: the first that succeeds counts;</item>
-/// <item>who would have to say cannot: neither an error, nor an anonymous request;</item>
+/// <item>kube-apiserver does not say whose the token is: nobody knows, which is neither an error nor an anonymous request;</item>
 /// <item>nobody succeeded and somebody found something wrong: an error, and not an anonymous request;</item>
 /// <item>nobody had anything to go by: the request is anonymous;</item>
 /// <item>whoever is known belongs to <c>system:authenticated</c>;</item>

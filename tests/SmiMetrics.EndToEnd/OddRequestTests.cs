@@ -85,11 +85,7 @@ public sealed class OddRequestTests(World world, GuardedServer guarded) : WorldT
         guarded.Door.Forget(together: int.MaxValue);
         Task<HttpAnswer>[] others =
             [.. Enumerable.Range(0, Others).Select(_ => World.ControlPlane.Api.SendAsync(HttpMethod.Get, $"{Api}/namespaces/shop/deployments/web", null, [], Token))];
-        await Eventually.TrueAsync(
-            "the others' requests are in flight",
-            async token => (await guarded.Server.Admin.GetStringAsync("/metrics", token)).Contains($"\napiserver_current_inflight_requests{{request_kind=\"readOnly\"}} {Others}\n", StringComparison.Ordinal),
-            explain: null,
-            Token);
+        await guarded.InFlightAsync(Others, Token);
         try
         {
             int line = request.IndexOf(" HTTP/1.1", StringComparison.Ordinal) + " HTTP/1.1".Length;

@@ -47,11 +47,7 @@ public sealed class QueryCountTests(World world, CountedServer counted) : WorldT
         const int Callers = 20;
         Door.Forget(together: int.MaxValue);
         Task<HttpAnswer>[] asked = [.. Enumerable.Range(0, Callers).Select(_ => Server.GetAsync($"{Api}/namespaces/shop/deployments?window=37s", Token))];
-        await Eventually.TrueAsync(
-            "all wait for an answer",
-            async token => (await Server.Admin.GetStringAsync("/metrics", token)).Contains($"\napiserver_current_inflight_requests{{request_kind=\"readOnly\"}} {Callers}\n", StringComparison.Ordinal),
-            explain: null,
-            Token);
+        await counted.InFlightAsync(Callers, Token);
         Door.Open();
         Assert.All(await Task.WhenAll(asked), answer => Assert.Equal(HttpStatusCode.OK, answer.Code));
         Assert.Equal(2, Door.IncreaseQueries.Count);

@@ -33,6 +33,14 @@ public abstract class ServerBehindDoor(World world) : IAsyncLifetime
         await Server.LookAsync(cancellationToken);
     }
 
+    /// <summary>Waits until so many requests are in flight, those that only read.</summary>
+    internal Task InFlightAsync(int requests, CancellationToken cancellationToken) => Eventually.TrueAsync(
+        $"{requests} requests are in flight",
+        async token => (await Server.Admin.GetStringAsync("/metrics", token)).Contains(
+            $"\napiserver_current_inflight_requests{{request_kind=\"readOnly\"}} {requests}\n", StringComparison.Ordinal),
+        explain: null,
+        cancellationToken);
+
     public async ValueTask DisposeAsync()
     {
         GC.SuppressFinalize(this);

@@ -183,5 +183,5 @@ public sealed class InFlightLimitTests
     }
 
     private static Task AskedAsync(FakePrometheus prometheus, params string[] namespaces) => Patience.UntilAsync(() =>
-        Task.FromResult(namespaces.All(@namespace => prometheus.AskedSoFar.Any(query => query.Contains($"=\"{@namespace}\"", StringComparison.Ordinal)))));
+        namespaces.All(@namespace => prometheus.AskedSoFar.Any(query => query.Contains($"=\"{@namespace}\"", StringComparison.Ordinal))));
 }
